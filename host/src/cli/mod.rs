@@ -1,0 +1,96 @@
+//! The command line: one file per subcommand, and what they share.
+
+mod build;
+mod inspect;
+mod log;
+mod run;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config;
+use crate::plugin::Limits;
+
+/// Exit code when something failed at run time. clap itself exits with 2 on wrong usage.
+const FAILED: u8 = 1;
+
+/// Full-duplex streams through sandboxed WebAssembly plugins, on plain HTTP/1.1.
+///
+/// `wasmplex serve --plugins DIR` answers POST /NAME by streaming the request body through
+/// DIR/NAME.wasm and writing what the plugin emits at once, while the body is still coming in.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Run(run::Run),
+    Inspect(inspect::Inspect),
+    Build(build::Build),
+}
+
+/// Budgets of every call and instance.
+#[derive(Args, Clone, Copy, Debug)]
+struct LimitArgs {
+    /// Linear memory of an instance, at most
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "WASMPLEX_MEMORY", value_parser = config::size)]
+    memory: usize,
+    /// Processor time of one call into a plugin, at most
+    #[arg(long, value_name = "TIME", default_value = "1s", env = "WASMPLEX_CPU_PER_CALL", value_parser = config::time)]
+    cpu_per_call: Duration,
+    /// Wall time of one call, the plugin's own sleep included, waiting for a slow client not
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "WASMPLEX_TIME_PER_CALL", value_parser = config::time)]
+    time_per_call: Duration,
+}
+
+impl From<LimitArgs> for Limits {
+    fn from(args: LimitArgs) -> Self {
+        Self { memory: args.memory, cpu_per_call: args.cpu_per_call, time_per_call: args.time_per_call }
+    }
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(serve) => serve.execute(),
+        Command::Run(run) => run.execute(),
+        Command::Inspect(inspect) => inspect.execute(),
+        Command::Build(build) => build.execute(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("wasmplex: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The name that a plugin file gets in logs.
+fn name_of(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The plugin that an argument means: a file, or a name in the plugin folder.
+fn resolve(plugin: &str, folder: &Path) -> anyhow::Result<PathBuf> {
+    let file = PathBuf::from(plugin);
+    if file.is_file() {
+        return Ok(file);
+    }
+    let candidates = ["wasm", "wat"].map(|ending| folder.join(format!("{plugin}.{ending}")));
+    candidates.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        anyhow::anyhow!(
+            "there is no file {plugin}, and no {plugin}.wasm or {plugin}.wat in {}",
+            folder.display()
+        )
+    })
+}

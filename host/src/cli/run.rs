@@ -1,0 +1,84 @@
+//! `wasmplex run`: standard input through a plugin to standard output.
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+
+use super::log::LogArgs;
+use super::{LimitArgs, name_of, resolve};
+use crate::exchange::inbound::Inbound;
+use crate::exchange::outbound::Outbound;
+use crate::exchange::{Broken, drive};
+use crate::plugin::{Engine, EngineOptions, Outlet as _, Plugin, Request, Wiring};
+use crate::registry::folder;
+
+/// A reader of standard output may pause for as long as it likes.
+const NO_WRITE_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// Stream standard input through a plugin to standard output
+///
+/// The same runtime and budgets as in the server:
+///
+///     echo hello | wasmplex run plugins/rot13.wasm
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Run {
+    /// A plugin file, or a name in the plugin folder
+    plugin: String,
+    /// Folder to look the name up in
+    #[arg(long, value_name = "DIR", default_value = "plugins", env = "WASMPLEX_PLUGINS")]
+    plugins: PathBuf,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// There is no request: only the plugin's name is known.
+struct NoRequest(Box<str>);
+
+impl Request for NoRequest {
+    fn field(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+        name.eq_ignore_ascii_case(b":plugin").then_some(Cow::Borrowed(self.0.as_bytes()))
+    }
+}
+
+impl Run {
+    pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        self.log.start();
+        let file = resolve(&self.plugin, &self.plugins)?;
+        let engine = Engine::new(&EngineOptions { max_instances: 1, max_memory: self.limits.memory })?;
+        let plugin = folder::load_file(&engine, &name_of(&file), &file, self.limits.into())
+            .map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("no event loop")?;
+        let outcome = runtime.block_on(stream(&plugin));
+        // A read of standard input that nobody needs any more must not hold the end up.
+        runtime.shutdown_background();
+        outcome.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn stream(plugin: &Arc<Plugin>) -> anyhow::Result<()> {
+    let mut source = Inbound::until_end(tokio::io::stdin());
+    let mut outlet = Outbound::new(tokio::io::stdout(), NO_WRITE_TIMEOUT);
+    let wiring = Wiring {
+        exchange: 1,
+        outlet: Box::new(outlet.clone()),
+        request: Arc::new(NoRequest(plugin.name().into())),
+    };
+    let outcome = drive(plugin, wiring, &mut source, &mut outlet).await;
+    let flushed = poll_fn(|context| outlet.poll_flush(context)).await;
+    match (outcome, flushed) {
+        (Ok(_), Ok(())) => Ok(()),
+        (Err(Broken::Plugin { failure, .. }), _) => bail!("{} failed: {failure}", plugin.name()),
+        (Err(Broken::Client(error)), _) => bail!("standard input: {error}"),
+        (Err(Broken::Gone), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
+    }
+}

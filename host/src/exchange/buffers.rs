@@ -1,0 +1,47 @@
+//! Buffers that belong to a thread, not to an exchange: an idle exchange owns none, and thousands
+//! of them cost nothing. None of these is ever held across an await.
+
+use std::cell::RefCell;
+
+use crate::plugin::abi::CHUNK_CAPACITY;
+
+/// The most outbound buffers that a thread keeps for its next exchanges.
+const MAX_SPARE: usize = 8;
+
+/// The largest outbound buffer that is kept: payload, a head and framing.
+const MAX_SPARE_CAPACITY: usize = 128 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
+    static AREA: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends the thread's buffer for wire bytes: as large as a chunk, so that all that one read brings
+/// fits into one call.
+pub(super) fn with_scratch<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|scratch| work(scratch))
+}
+
+/// Lends the thread's buffer for body bytes that no plugin takes.
+pub(super) fn with_area<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    AREA.with_borrow_mut(|area| work(area))
+}
+
+/// An empty buffer to gather output in.
+pub(super) fn take() -> Vec<u8> {
+    SPARE.with_borrow_mut(|spare| spare.pop()).unwrap_or_default()
+}
+
+/// Gives a buffer back when all of it has left.
+pub(super) fn give(mut buffer: Vec<u8>) {
+    if buffer.capacity() == 0 || buffer.capacity() > MAX_SPARE_CAPACITY {
+        return;
+    }
+    buffer.clear();
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < MAX_SPARE {
+            spare.push(buffer);
+        }
+    });
+}

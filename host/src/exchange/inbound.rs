@@ -1,0 +1,233 @@
+//! Body bytes from a stream of wire bytes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{Read, Source, SourceError, buffers};
+use crate::http::decode::BodyDecoder;
+use crate::http::framing::Framing;
+
+/// How often a connection is looked at for a reset where the system cannot tell by itself: bytes
+/// lie before the news, and they must not be taken.
+const LEFT_RECHECK: Duration = Duration::from_millis(20);
+
+/// Wire bytes, and whether the one who sends them is still there.
+pub trait Wire: AsyncRead + Send + Unpin {
+    /// Ready with 0 when the sender has closed and no bytes are left, with 1 when there are bytes.
+    fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>>;
+
+    /// Whether the connection is known to be broken.
+    fn is_broken(&self) -> bool;
+}
+
+impl Wire for OwnedReadHalf {
+    fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let mut byte = [0];
+        Self::poll_peek(self, context, &mut ReadBuf::new(&mut byte))
+    }
+
+    fn is_broken(&self) -> bool {
+        !matches!(self.as_ref().take_error(), Ok(None))
+    }
+}
+
+impl Wire for tokio::io::Stdin {
+    fn poll_peek(&mut self, _context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn is_broken(&self) -> bool {
+        false
+    }
+}
+
+/// A [`Source`] over a stream: the bytes that were read past a head, then the stream itself.
+pub struct Inbound<R> {
+    wire: R,
+    /// Bytes that were read and not decoded: the rest of a read past a head or past a body.
+    carry: Vec<u8>,
+    decoder: BodyDecoder,
+    has_body: bool,
+    ends_with_stream: bool,
+    /// The longest silence of a body.
+    timeout: Option<Duration>,
+    silence: Option<Pin<Box<Sleep>>>,
+    recheck: Option<Pin<Box<Sleep>>>,
+    received: u64,
+}
+
+impl<R: Wire> Inbound<R> {
+    /// No body yet: see [`Inbound::expect`].
+    pub fn new(wire: R, timeout: Option<Duration>) -> Self {
+        Self {
+            wire,
+            carry: Vec::new(),
+            decoder: BodyDecoder::new(Framing::None),
+            has_body: false,
+            ends_with_stream: false,
+            timeout,
+            silence: None,
+            recheck: None,
+            received: 0,
+        }
+    }
+
+    /// A body that is all of the stream.
+    pub fn until_end(wire: R) -> Self {
+        let decoder = BodyDecoder::until_end();
+        Self { decoder, has_body: true, ends_with_stream: true, ..Self::new(wire, None) }
+    }
+
+    /// A new body begins, with this framing.
+    pub fn expect(&mut self, framing: Framing) {
+        self.decoder = BodyDecoder::new(framing);
+        self.has_body = !matches!(framing, Framing::None | Framing::Length(0));
+        self.received = 0;
+    }
+
+    /// Body bytes of the present body so far.
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether the present body is complete.
+    pub const fn is_complete(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Bytes that were read and belong to what follows.
+    pub fn carry(&self) -> &[u8] {
+        &self.carry
+    }
+
+    /// Drops the first `length` bytes of [`Inbound::carry`].
+    pub fn consume(&mut self, length: usize) {
+        self.carry.drain(..length);
+        if self.carry.is_empty() {
+            // An idle connection keeps no buffer.
+            self.carry = Vec::new();
+        }
+    }
+
+    /// Reads more bytes of the stream to the end of [`Inbound::carry`] and says how many; 0 at the
+    /// stream's end.
+    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        buffers::with_scratch(|scratch| {
+            let length = ready!(read(&mut self.wire, context, scratch))?;
+            self.carry.extend_from_slice(&scratch[..length]);
+            Poll::Ready(Ok(length))
+        })
+    }
+
+    /// Reads bytes of the stream and forgets them: for a connection that is about to close.
+    pub fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.carry = Vec::new();
+        buffers::with_scratch(|scratch| read(&mut self.wire, context, scratch))
+    }
+
+    /// The stream itself.
+    pub const fn wire(&self) -> &R {
+        &self.wire
+    }
+
+    fn poll_body(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        loop {
+            if self.decoder.is_done() {
+                return Poll::Ready(Ok(Read::End));
+            }
+            if !self.carry.is_empty() {
+                let progress = self.decoder.decode(&self.carry, area).map_err(SourceError::Malformed)?;
+                self.consume(progress.consumed);
+                if progress.produced > 0 {
+                    return Poll::Ready(Ok(Read::Data(progress.produced)));
+                }
+                continue;
+            }
+            let outcome = buffers::with_scratch(|scratch| {
+                // No more than the area holds: what one read brings goes out in one call.
+                let room = scratch.len().min(area.len());
+                let length = ready!(read(&mut self.wire, context, &mut scratch[..room]));
+                let Ok(length @ 1..) = length else {
+                    return Poll::Ready(Err(SourceError::Incomplete));
+                };
+                let progress =
+                    self.decoder.decode(&scratch[..length], area).map_err(SourceError::Malformed)?;
+                self.carry.extend_from_slice(&scratch[progress.consumed..length]);
+                Poll::Ready(Ok(progress.produced))
+            });
+            match ready!(outcome) {
+                Err(SourceError::Incomplete) if self.ends_with_stream => return Poll::Ready(Ok(Read::End)),
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(0) => {}
+                Ok(produced) => return Poll::Ready(Ok(Read::Data(produced))),
+            }
+        }
+    }
+
+    /// Ready when the body was silent for too long.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match (self.timeout, &mut self.silence) {
+            (None, _) => Poll::Pending,
+            (Some(_), Some(silence)) => silence.as_mut().poll(context),
+            (Some(timeout), silence) => silence.insert(Box::pin(sleep(timeout))).as_mut().poll(context),
+        }
+    }
+}
+
+fn read<R: AsyncRead + Unpin>(
+    wire: &mut R,
+    context: &mut Context<'_>,
+    into: &mut [u8],
+) -> Poll<std::io::Result<usize>> {
+    let mut buffer = ReadBuf::new(into);
+    ready!(Pin::new(wire).poll_read(context, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}
+
+impl<R: Wire> Source for Inbound<R> {
+    fn is_ready(&self) -> bool {
+        self.decoder.is_done() || !self.carry.is_empty()
+    }
+
+    fn has_body(&self) -> bool {
+        self.has_body
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        let read = self.poll_body(context, area);
+        match &read {
+            Poll::Pending => {
+                return self.poll_silence(context).map(|()| Err(SourceError::Silent));
+            }
+            Poll::Ready(Ok(Read::Data(length))) => self.received += *length as u64,
+            Poll::Ready(_) => {}
+        }
+        self.silence = None;
+        read
+    }
+
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A close before the body's end is a departure. After it, it may be a half-close: the
+        // client has said all, and listens.
+        if !self.is_ready() && !self.ends_with_stream {
+            match self.wire.poll_peek(context) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        let recheck = self.recheck.get_or_insert_with(|| Box::pin(sleep(LEFT_RECHECK)));
+        while recheck.as_mut().poll(context).is_ready() {
+            if self.wire.is_broken() {
+                return Poll::Ready(());
+            }
+            recheck.as_mut().reset(Instant::now() + LEFT_RECHECK);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,320 @@
+//! One exchange: a body on its way through an instance, both directions at once.
+//!
+//! [`drive`] is the duplex contract in code. It knows a [`Source`] of body bytes and an
+//! [`Outlet`] for response bytes, and nothing of wire formats: HTTP/1.1 over TCP and
+//! `wasmplex run`'s standard input and output are pairs of the two in [`inbound`] and
+//! [`outbound`].
+//!
+//! Two invariants hold everywhere in here:
+//!
+//! - no wait for input while emitted bytes are unwritten (`flush` before every wait, and
+//!   [`supervise`] pushes whenever a call is pending);
+//! - the end of a response is said, never implied: only `Ok` leads to it.
+
+mod buffers;
+pub mod inbound;
+pub mod outbound;
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::{Sleep, sleep_until};
+
+use crate::http::decode::BodyError;
+use crate::plugin::abi::{Next, Opened};
+use crate::plugin::{CallError, Failure, Instance, Outlet, Plugin, Wiring};
+
+/// Where body bytes come from.
+pub trait Source: Send {
+    /// Whether [`Source::poll_read`] has an answer without waiting for the other side.
+    fn is_ready(&self) -> bool;
+
+    /// Whether a body was announced at all, empty or not.
+    fn has_body(&self) -> bool;
+
+    /// Puts body bytes at the front of `area`, at least one.
+    ///
+    /// # Errors
+    ///
+    /// See [`SourceError`].
+    fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>>;
+
+    /// Ready when the other side is known to be gone. It must not take bytes for that.
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()>;
+}
+
+/// What a source had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Read {
+    /// So many bytes.
+    Data(usize),
+    /// The body is complete.
+    End,
+}
+
+/// Why a body does not come to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SourceError {
+    /// The connection ended or broke before the body was complete.
+    Incomplete,
+    /// The client broke the framing.
+    Malformed(BodyError),
+    /// No byte for as long as `--body-timeout` says.
+    Silent,
+}
+
+/// How an exchange ended well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Finished {
+    /// Body and plugin are at their end.
+    Complete,
+    /// The plugin finished first; body bytes may still come.
+    Early,
+}
+
+/// How an exchange ended otherwise.
+#[derive(Debug)]
+pub enum Broken {
+    /// The plugin failed. `status` is what to answer if the head is not out.
+    Plugin { failure: Failure, status: u16 },
+    /// The client's body is at fault.
+    Client(SourceError),
+    /// Nobody is there any more.
+    Gone,
+}
+
+impl std::fmt::Display for SourceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Incomplete => f.write_str("the body is incomplete"),
+            Self::Malformed(error) => write!(f, "{error}"),
+            Self::Silent => f.write_str("the body was silent for too long"),
+        }
+    }
+}
+
+/// What an exchange waited for.
+enum Event {
+    Chunk(usize),
+    End,
+    Timer,
+}
+
+/// Runs one exchange to its end on a fresh instance of `plugin`. `wiring` holds another handle of
+/// `outlet`. All that was emitted is in `outlet` when this returns, not necessarily flushed, and
+/// the end of the response is the caller's to say.
+///
+/// # Errors
+///
+/// [`Broken`] when there is no proper end to be said.
+pub async fn drive(
+    plugin: &Arc<Plugin>,
+    wiring: Wiring,
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+) -> Result<Finished, Broken> {
+    let start = Instance::start(plugin, wiring);
+    let mut instance = match supervise(start, source, outlet).await {
+        Ok(instance) => instance,
+        Err(stopped) => return Err(stopped.into_broken(500)),
+    };
+    match run(&mut instance, source, outlet).await {
+        Ok(Then::End(finished)) => Ok(finished),
+        Ok(Then::Pass) => {
+            // The plugin has said its last word: its memory need not wait for the body's end.
+            drop(instance);
+            pass(source, outlet).await
+        }
+        Err(stopped) => Err(stopped.into_broken(instance.response().rejection_status())),
+    }
+}
+
+/// Reads body bytes and drops them.
+///
+/// # Errors
+///
+/// See [`SourceError`].
+pub async fn discard(source: &mut impl Source) -> Result<Read, SourceError> {
+    poll_fn(|context| buffers::with_area(|area| source.poll_read(context, area))).await
+}
+
+/// What is left to do when the instance has no more to say.
+enum Then {
+    End(Finished),
+    Pass,
+}
+
+/// Why the instance stopped early: its own fault, or somebody else's.
+enum Stopped {
+    Call(CallError),
+    Broken(Broken),
+}
+
+impl Stopped {
+    /// `rejection_status` is what a plugin that rejects wants to be answered.
+    fn into_broken(self, rejection_status: u16) -> Broken {
+        match self {
+            Self::Broken(broken) => broken,
+            Self::Call(CallError::Gone) => Broken::Gone,
+            Self::Call(CallError::Failed(failure)) => {
+                let is_rejection = matches!(failure, Failure::Rejected { .. });
+                Broken::Plugin { failure, status: if is_rejection { rejection_status } else { 500 } }
+            }
+        }
+    }
+}
+
+impl From<CallError> for Stopped {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<Broken> for Stopped {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+async fn run(
+    instance: &mut Instance,
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+) -> Result<Then, Stopped> {
+    match supervise(instance.open(), source, outlet).await? {
+        Opened::GoOn => instance.begin_response()?,
+        Opened::Hold => outlet.invite(),
+        Opened::Finish => return finish(instance, Finished::Early),
+        Opened::Pass => return hand_over(instance),
+    }
+    loop {
+        if !source.is_ready() {
+            flush(outlet).await?;
+        }
+        let next = match wait(instance, source).await? {
+            Event::Chunk(length) => supervise(instance.chunk(length), source, outlet).await?,
+            Event::Timer => supervise(instance.fire_timer(), source, outlet).await?,
+            Event::End => return end(instance, source, outlet).await,
+        };
+        match next {
+            Next::GoOn => {}
+            Next::Finish => return finish(instance, Finished::Early),
+            Next::Pass => return hand_over(instance),
+        }
+    }
+}
+
+/// The body is complete: `on_end`, and whatever timers it sets.
+///
+/// A timer from before the body's end is cancelled, so that a plugin with a heartbeat does not
+/// hold its response open by accident. One that is set in `on_end`, or by a plugin that had no
+/// body to wait for, does hold it: that is how a plugin pushes.
+async fn end(
+    instance: &mut Instance,
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+) -> Result<Then, Stopped> {
+    if source.has_body() {
+        instance.cancel_timer();
+    }
+    supervise(instance.end(), source, outlet).await?;
+    while let Some(due) = instance.timer() {
+        flush(outlet).await?;
+        let mut alarm = pin!(sleep_until(due));
+        poll_fn(|context| match source.poll_left(context) {
+            Poll::Ready(()) => Poll::Ready(Err(Broken::Gone)),
+            Poll::Pending => alarm.as_mut().poll(context).map(Ok),
+        })
+        .await?;
+        if supervise(instance.fire_timer(), source, outlet).await? != Next::GoOn {
+            break;
+        }
+    }
+    finish(instance, Finished::Complete)
+}
+
+fn finish(instance: &mut Instance, finished: Finished) -> Result<Then, Stopped> {
+    instance.begin_response()?;
+    Ok(Then::End(finished))
+}
+
+fn hand_over(instance: &mut Instance) -> Result<Then, Stopped> {
+    instance.begin_response()?;
+    Ok(Then::Pass)
+}
+
+/// Waits for input or for the timer.
+async fn wait(instance: &mut Instance, source: &mut impl Source) -> Result<Event, Broken> {
+    let mut alarm: Option<Pin<Box<Sleep>>> = instance.timer().map(|due| Box::pin(sleep_until(due)));
+    poll_fn(|context| {
+        // The timer first: input that never ceases must not starve it.
+        if let Some(alarm) = &mut alarm
+            && alarm.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Ok(Event::Timer));
+        }
+        source.poll_read(context, instance.area()).map(|read| match read {
+            Ok(Read::Data(length)) => Ok(Event::Chunk(length)),
+            Ok(Read::End) => Ok(Event::End),
+            Err(error) => Err(Broken::Client(error)),
+        })
+    })
+    .await
+}
+
+/// Drives a call. While it is pending (its CPU tick is over, it sleeps, it waits in `emit`), what
+/// it emitted is pushed out, and a client that left is noticed; dropping the call ends it, even in
+/// the middle of wasm.
+async fn supervise<T>(
+    call: impl Future<Output = Result<T, CallError>>,
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+) -> Result<T, Stopped> {
+    let mut call = pin!(call);
+    poll_fn(|context| {
+        if let Poll::Ready(outcome) = call.as_mut().poll(context) {
+            return Poll::Ready(outcome.map_err(Stopped::Call));
+        }
+        let broken = matches!(outlet.poll_flush(context), Poll::Ready(Err(_)));
+        if broken || source.poll_left(context).is_ready() {
+            return Poll::Ready(Err(Stopped::Broken(Broken::Gone)));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
+    poll_fn(|context| outlet.poll_flush(context)).await.map_err(|_| Broken::Gone)
+}
+
+/// Copies the rest of the body through unchanged.
+async fn pass(source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Finished, Broken> {
+    loop {
+        flush(outlet).await?;
+        let mut rest = Vec::new();
+        let read = poll_fn(|context| {
+            buffers::with_area(|area| {
+                let read = source.poll_read(context, area);
+                if let Poll::Ready(Ok(Read::Data(length))) = read {
+                    match outlet.offer(&area[..length]) {
+                        Ok(taken) => rest.extend_from_slice(&area[taken..length]),
+                        Err(_) => return Poll::Ready(Err(Broken::Gone)),
+                    }
+                }
+                read.map_err(Broken::Client)
+            })
+        })
+        .await?;
+        if read == Read::End {
+            return Ok(Finished::Complete);
+        }
+        while !rest.is_empty() {
+            flush(outlet).await?;
+            let taken = outlet.offer(&rest).map_err(|_| Broken::Gone)?;
+            rest.drain(..taken);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Response bytes into a stream of wire bytes.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::AsyncWrite;
+use tokio::time::{Sleep, sleep};
+
+use super::buffers;
+use crate::http::encode::{self, ResponseFraming};
+use crate::http::framing::parse_length;
+use crate::http::head::{Method, Version};
+use crate::plugin::{Outlet, OutletError, Response};
+
+/// The most payload bytes that wait to be written. `emit` waits beyond; a chunk's worth of output
+/// fits at once.
+const MAX_PENDING: usize = 64 * 1024;
+
+/// The media type of a response whose plugin names none.
+const DEFAULT_CONTENT_TYPE: (&[u8], &[u8]) = (b"content-type", b"application/octet-stream");
+
+/// The way out of a connection. Clones share it: the instance emits into one, the exchange pushes
+/// at another. All of them are used by one task; the lock is never contended.
+pub struct Outbound<W>(Arc<Mutex<Out<W>>>);
+
+/// How the next response is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub version: Version,
+    /// HEAD: no body, whatever is emitted.
+    pub method: Method,
+    /// The connection ends after this response.
+    pub close: bool,
+    /// `100 Continue` goes out before the head.
+    pub interim: bool,
+}
+
+/// Why writing ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WriteFault {
+    /// The connection is closed or broken.
+    Broken,
+    /// The client took nothing for as long as `--write-timeout` says.
+    Stalled,
+}
+
+/// How bytes are dressed for the wire.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Dress {
+    /// As they are.
+    Raw,
+    /// In wire chunks.
+    Chunked,
+    /// As they are, and so many more.
+    Length { total: u64, left: u64 },
+    /// Not at all.
+    Discard,
+}
+
+struct Out<W> {
+    writer: W,
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that have left. `written <= buffer.len()`.
+    written: usize,
+    /// Payload bytes in `buffer`.
+    pending: usize,
+    /// Where the open wire chunk begins, if there is one: at the end of `buffer`.
+    chunk: Option<usize>,
+    dress: Dress,
+    plan: Option<Plan>,
+    begun: bool,
+    status: u16,
+    sent: u64,
+    timeout: Duration,
+    stall: Option<Pin<Box<Sleep>>>,
+    fault: Option<WriteFault>,
+}
+
+impl<W> Clone for Outbound<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Outbound<W> {
+    /// A way out that gives up when the other side takes nothing for `timeout`.
+    pub fn new(writer: W, timeout: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Out {
+            writer,
+            buffer: Vec::new(),
+            written: 0,
+            pending: 0,
+            chunk: None,
+            dress: Dress::Raw,
+            plan: None,
+            begun: false,
+            status: 0,
+            sent: 0,
+            timeout,
+            stall: None,
+            fault: None,
+        })))
+    }
+
+    /// The next response follows this plan.
+    pub fn plan(&self, plan: Plan) {
+        let mut out = self.lock();
+        out.plan = Some(plan);
+        out.begun = false;
+        out.status = 0;
+        out.sent = 0;
+        out.dress = Dress::Raw;
+    }
+
+    /// Whether the present response's head is on its way.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.lock().begun
+    }
+
+    /// The status of the present response, 0 before its head.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.lock().status
+    }
+
+    /// Payload bytes of the present response so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.lock().sent
+    }
+
+    /// Why writing ended, if it did.
+    #[must_use]
+    pub fn fault(&self) -> Option<WriteFault> {
+        self.lock().fault
+    }
+
+    /// Whether the present response ends with the connection.
+    #[must_use]
+    pub fn is_close_delimited(&self) -> bool {
+        let out = self.lock();
+        out.begun && out.dress == Dress::Raw
+    }
+
+    /// A whole answer of the host's own in place of a plugin's.
+    pub fn answer(&self, status: u16, line: &str, extra: Option<(&str, &str)>, close: bool, with_body: bool) {
+        let mut out = self.lock();
+        out.begun = true;
+        out.status = status;
+        out.dress = Dress::Discard;
+        let buffer = out.buffer();
+        encode::text_response(buffer, status, &date(), line, extra, close, with_body);
+    }
+
+    /// Says the end of the present response.
+    ///
+    /// # Errors
+    ///
+    /// The number of bytes that are missing from the plugin's own content-length: the response
+    /// then has no proper end.
+    pub fn finish(&self) -> Result<(), u64> {
+        let mut out = self.lock();
+        out.seal();
+        match out.dress {
+            Dress::Length { left: 1.., total } => return Err(total),
+            Dress::Chunked => encode::last_chunk(out.buffer()),
+            Dress::Raw | Dress::Length { .. } | Dress::Discard => {}
+        }
+        out.dress = Dress::Discard;
+        Ok(())
+    }
+
+    /// Closes the sending side: all that was written is followed by the end of the stream.
+    pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.lock().writer).poll_shutdown(context)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Out<W>> {
+        // A panic elsewhere leaves bytes and positions that are still consistent.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin> Outlet for Outbound<W> {
+    fn begin(&mut self, response: &Response) -> Result<(), OutletError> {
+        let mut out = self.lock();
+        if out.fault.is_some() {
+            return Err(OutletError::Gone);
+        }
+        out.begin(response);
+        Ok(())
+    }
+
+    fn invite(&mut self) {
+        self.lock().invite();
+    }
+
+    fn offer(&mut self, bytes: &[u8]) -> Result<usize, OutletError> {
+        self.lock().offer(bytes)
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
+        self.lock().poll_flush(context)
+    }
+
+    fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
+        encode::is_settable_field(name, value)
+            && (!name.eq_ignore_ascii_case(b"content-length") || parse_length(value).is_some())
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Out<W> {
+    fn begin(&mut self, response: &Response) {
+        self.begun = true;
+        self.status = response.status();
+        let Some(plan) = self.plan else {
+            return;
+        };
+        let length = response.field("content-length").and_then(parse_length);
+        let (framing, dress) = choose(&plan, response.status(), length);
+        self.dress = dress;
+        self.invite();
+        let buffer = self.buffer();
+        let default = response.field("content-type").is_none().then_some(DEFAULT_CONTENT_TYPE);
+        let keeps_length = matches!(framing, ResponseFraming::Empty) && plan.method == Method::Head;
+        let fields = response
+            .fields()
+            .filter(|(name, _)| keeps_length || !name.eq_ignore_ascii_case(b"content-length"))
+            .chain(default.filter(|_| !matches!(response.status(), 204 | 304)));
+        encode::response_head(buffer, response.status(), &date(), fields, framing, plan.close);
+    }
+
+    /// Sends `100 Continue` if the client waits for it.
+    fn invite(&mut self) {
+        if self.plan.as_mut().is_some_and(|plan| std::mem::take(&mut plan.interim)) {
+            encode::continue_response(self.buffer());
+        }
+    }
+
+    /// The buffer to append to, taken from the thread when there was nothing in it.
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.buffer.capacity() == 0 {
+            self.buffer = buffers::take();
+        }
+        &mut self.buffer
+    }
+
+    fn offer(&mut self, bytes: &[u8]) -> Result<usize, OutletError> {
+        if self.fault.is_some() {
+            return Err(OutletError::Gone);
+        }
+        let room = MAX_PENDING - self.pending;
+        let taken = bytes.len().min(room);
+        match &mut self.dress {
+            Dress::Discard => return Ok(bytes.len()),
+            Dress::Length { left, total } if bytes.len() as u64 > *left => {
+                return Err(OutletError::BeyondLength(*total));
+            }
+            Dress::Length { left, .. } => *left -= taken as u64,
+            Dress::Chunked if self.chunk.is_none() && taken > 0 => {
+                let mark = encode::begin_chunk(self.buffer());
+                self.chunk = Some(mark);
+            }
+            Dress::Raw | Dress::Chunked => {}
+        }
+        self.buffer().extend_from_slice(&bytes[..taken]);
+        self.pending += taken;
+        self.sent += taken as u64;
+        Ok(taken)
+    }
+
+    /// Closes the open wire chunk.
+    fn seal(&mut self) {
+        let Some(mark) = self.chunk.take() else {
+            return;
+        };
+        let zeros = encode::seal_chunk(&mut self.buffer, mark);
+        if self.written == mark {
+            self.written += zeros;
+        } else {
+            self.buffer.drain(mark..mark + zeros);
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
+        if self.fault.is_some() {
+            return Poll::Ready(Err(OutletError::Gone));
+        }
+        self.seal();
+        while self.written < self.buffer.len() {
+            let rest = &self.buffer[self.written..];
+            match Pin::new(&mut self.writer).poll_write(context, rest) {
+                Poll::Ready(Ok(length @ 1..)) => {
+                    self.written += length;
+                    self.stall = None;
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(self.fail(WriteFault::Broken))),
+                Poll::Pending => {
+                    let timeout = self.timeout;
+                    let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(timeout)));
+                    ready!(stall.as_mut().poll(context));
+                    return Poll::Ready(Err(self.fail(WriteFault::Stalled)));
+                }
+            }
+        }
+        self.written = 0;
+        self.pending = 0;
+        buffers::give(std::mem::take(&mut self.buffer));
+        Pin::new(&mut self.writer).poll_flush(context).map_err(|_| self.fail(WriteFault::Broken))
+    }
+
+    fn fail(&mut self, fault: WriteFault) -> OutletError {
+        self.fault = Some(fault);
+        self.buffer = Vec::new();
+        self.written = 0;
+        self.chunk = None;
+        OutletError::Gone
+    }
+}
+
+/// The framing of a response (RFC 9112 section 6.3), and how its bytes are dressed.
+fn choose(plan: &Plan, status: u16, length: Option<u64>) -> (ResponseFraming, Dress) {
+    match (plan.method, status, length) {
+        (Method::Head, ..) | (_, 204 | 304, _) => (ResponseFraming::Empty, Dress::Discard),
+        // RFC 9110 section 15.3.6: no content.
+        (_, 205, _) => (ResponseFraming::Length(0), Dress::Discard),
+        (.., Some(total)) => (ResponseFraming::Length(total), Dress::Length { total, left: total }),
+        _ if plan.version == Version::Http10 => (ResponseFraming::Close, Dress::Raw),
+        _ => (ResponseFraming::Chunked, Dress::Chunked),
+    }
+}
+
+/// The present time as an IMF-fixdate (RFC 9110 section 5.6.7).
+fn date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
+}

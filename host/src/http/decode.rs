@@ -1,0 +1,389 @@
+//! Request body octets out of wire bytes (RFC 9112 sections 6.2 and 7.1).
+//!
+//! The decoder takes whatever has arrived and gives back whatever of it is body: a wire chunk that
+//! has arrived in part is handed on in part. It never looks ahead and never keeps payload.
+
+use super::framing::Framing;
+
+/// The most bytes of one wire chunk's extensions. Nobody sends any; RFC 9112 section 7.1.1 asks
+/// for a bound.
+pub const MAX_EXTENSION: usize = 4 * 1024;
+
+/// The most bytes of a trailer section, line ends included. Trailers are checked and dropped.
+pub const MAX_TRAILERS: usize = 8 * 1024;
+
+/// The most digits of a chunk size: 64 bits in hexadecimal.
+const MAX_SIZE_DIGITS: u8 = 16;
+
+/// What is wrong with a body. One line each, for the log and (before the head) the client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BodyError {
+    ChunkSize,
+    ChunkExtension,
+    ChunkEnd,
+    ExtensionTooLong,
+    Trailer,
+    TrailersTooLong,
+}
+
+impl std::fmt::Display for BodyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ChunkSize => "malformed chunk size",
+            Self::ChunkExtension => "malformed chunk extension",
+            Self::ChunkEnd => "chunk data does not end with CRLF",
+            Self::ExtensionTooLong => "chunk extension beyond 4 KiB",
+            Self::Trailer => "malformed trailer section",
+            Self::TrailersTooLong => "trailer section beyond 8 KiB",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// What one call of [`BodyDecoder::decode`] did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Progress {
+    /// Bytes of the input that are done with.
+    pub consumed: usize,
+    /// Body bytes written to the output.
+    pub produced: usize,
+}
+
+/// The state of one request body.
+#[derive(Clone, Debug)]
+pub struct BodyDecoder {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Bytes of a Content-Length body, or of a body that ends with its stream (`u64::MAX`).
+    Plain {
+        left: u64,
+    },
+    Size {
+        value: u64,
+        digits: u8,
+    },
+    /// Blanks between size and extension (RFC 9112 section 7.1.1, BWS).
+    SizeBlank {
+        value: u64,
+        length: usize,
+    },
+    Extension {
+        value: u64,
+        length: usize,
+    },
+    SizeLineFeed {
+        value: u64,
+    },
+    Data {
+        left: u64,
+    },
+    DataReturn,
+    DataLineFeed,
+    TrailerStart {
+        length: usize,
+    },
+    TrailerName {
+        length: usize,
+    },
+    TrailerValue {
+        length: usize,
+    },
+    TrailerLineFeed {
+        length: usize,
+    },
+    LastLineFeed,
+    Done,
+}
+
+impl BodyDecoder {
+    /// A decoder for a body with this framing.
+    #[must_use]
+    pub const fn new(framing: Framing) -> Self {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(left) => State::Plain { left },
+            Framing::Chunked => State::Size { value: 0, digits: 0 },
+        };
+        Self { state }
+    }
+
+    /// A decoder for a body that ends with its stream: it is never done by itself.
+    #[must_use]
+    pub const fn until_end() -> Self {
+        Self { state: State::Plain { left: u64::MAX } }
+    }
+
+    /// Whether the body is complete, trailers included.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Takes wire bytes from `input` and writes the body bytes among them to `output`, until one
+    /// of them is used up or the body is complete. Bytes of `input` beyond the consumed ones
+    /// belong to what follows.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] at the first byte that breaks the grammar, and no sooner than the body bytes
+    /// before it were given out: an error comes with nothing produced.
+    pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, BodyError> {
+        let mut done = Progress::default();
+        while done.consumed < input.len() && !self.is_done() {
+            let rest = &input[done.consumed..];
+            if let State::Plain { left } | State::Data { left } = &mut self.state {
+                let room = output.len() - done.produced;
+                let piece = rest.len().min(room).min(usize::try_from(*left).unwrap_or(usize::MAX));
+                if piece == 0 {
+                    break;
+                }
+                output[done.produced..done.produced + piece].copy_from_slice(&rest[..piece]);
+                *left -= piece as u64;
+                done.consumed += piece;
+                done.produced += piece;
+                self.after_data();
+                continue;
+            }
+            match self.state.step(rest[0]) {
+                Ok(next) => self.state = next,
+                Err(_) if done.produced > 0 => break,
+                Err(error) => return Err(error),
+            }
+            done.consumed += 1;
+        }
+        Ok(done)
+    }
+
+    fn after_data(&mut self) {
+        match self.state {
+            State::Plain { left: 0 } => self.state = State::Done,
+            State::Data { left: 0 } => self.state = State::DataReturn,
+            _ => {}
+        }
+    }
+}
+
+impl State {
+    /// The state after one byte of framing.
+    fn step(self, byte: u8) -> Result<Self, BodyError> {
+        match self {
+            Self::Size { value, digits } => size_digit(value, digits, byte),
+            Self::SizeBlank { value, length } | Self::Extension { value, length }
+                if length >= MAX_EXTENSION && byte != b'\r' =>
+            {
+                let _ = value;
+                Err(BodyError::ExtensionTooLong)
+            }
+            Self::SizeBlank { value, length } => match byte {
+                b' ' | b'\t' => Ok(Self::SizeBlank { value, length: length + 1 }),
+                b';' => Ok(Self::Extension { value, length: length + 1 }),
+                _ => Err(BodyError::ChunkSize),
+            },
+            Self::Extension { value, length } => match byte {
+                b'\r' => Ok(Self::SizeLineFeed { value }),
+                _ if is_text(byte) => Ok(Self::Extension { value, length: length + 1 }),
+                _ => Err(BodyError::ChunkExtension),
+            },
+            Self::SizeLineFeed { value } => match (byte, value) {
+                (b'\n', 0) => Ok(Self::TrailerStart { length: 0 }),
+                (b'\n', left) => Ok(Self::Data { left }),
+                _ => Err(BodyError::ChunkSize),
+            },
+            Self::DataReturn if byte == b'\r' => Ok(Self::DataLineFeed),
+            Self::DataLineFeed if byte == b'\n' => Ok(Self::Size { value: 0, digits: 0 }),
+            Self::DataReturn | Self::DataLineFeed => Err(BodyError::ChunkEnd),
+            Self::LastLineFeed if byte == b'\n' => Ok(Self::Done),
+            Self::LastLineFeed => Err(BodyError::Trailer),
+            Self::TrailerStart { length }
+            | Self::TrailerName { length }
+            | Self::TrailerValue { length }
+            | Self::TrailerLineFeed { length } => self.trailer(length, byte),
+            Self::Plain { .. } | Self::Data { .. } | Self::Done => Ok(self),
+        }
+    }
+
+    /// One byte of the trailer section: field lines, then an empty line. No folding.
+    fn trailer(self, length: usize, byte: u8) -> Result<Self, BodyError> {
+        if length >= MAX_TRAILERS {
+            return Err(BodyError::TrailersTooLong);
+        }
+        let length = length + 1;
+        match (self, byte) {
+            (Self::TrailerStart { .. }, b'\r') => Ok(Self::LastLineFeed),
+            (Self::TrailerStart { .. } | Self::TrailerName { .. }, _) if is_token(byte) => {
+                Ok(Self::TrailerName { length })
+            }
+            (Self::TrailerName { .. }, b':') => Ok(Self::TrailerValue { length }),
+            (Self::TrailerValue { .. }, b'\r') => Ok(Self::TrailerLineFeed { length }),
+            (Self::TrailerValue { .. }, _) if is_text(byte) => Ok(Self::TrailerValue { length }),
+            (Self::TrailerLineFeed { .. }, b'\n') => Ok(Self::TrailerStart { length }),
+            _ => Err(BodyError::Trailer),
+        }
+    }
+}
+
+fn size_digit(value: u64, digits: u8, byte: u8) -> Result<State, BodyError> {
+    if let Some(digit) = char::from(byte).to_digit(16) {
+        if digits == MAX_SIZE_DIGITS {
+            return Err(BodyError::ChunkSize);
+        }
+        return Ok(State::Size { value: value << 4 | u64::from(digit), digits: digits + 1 });
+    }
+    match byte {
+        _ if digits == 0 => Err(BodyError::ChunkSize),
+        b'\r' => Ok(State::SizeLineFeed { value }),
+        b';' => Ok(State::Extension { value, length: 1 }),
+        b' ' | b'\t' => Ok(State::SizeBlank { value, length: 1 }),
+        _ => Err(BodyError::ChunkSize),
+    }
+}
+
+/// A byte of field content (RFC 9110 section 5.5): visible, blank, or above ASCII.
+const fn is_text(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// A byte of a token (RFC 9110 section 5.6.2).
+#[must_use]
+pub const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a body turned out to be: its octets, and how it ended.
+    #[derive(Debug, Eq, PartialEq)]
+    enum End {
+        Done { rest: Vec<u8> },
+        More,
+        Wrong(BodyError),
+    }
+
+    fn run(framing: Framing, pieces: &[&[u8]], room: usize) -> (Vec<u8>, End) {
+        let mut decoder = BodyDecoder::new(framing);
+        let mut body = Vec::new();
+        let mut pending = Vec::new();
+        let mut output = vec![0; room];
+        for piece in pieces {
+            pending.extend_from_slice(piece);
+            loop {
+                match decoder.decode(&pending, &mut output) {
+                    Err(error) => return (body, End::Wrong(error)),
+                    Ok(progress) => {
+                        body.extend_from_slice(&output[..progress.produced]);
+                        pending.drain(..progress.consumed);
+                        if progress == Progress::default() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        let end = if decoder.is_done() { End::Done { rest: pending } } else { End::More };
+        (body, end)
+    }
+
+    fn agree(framing: Framing, input: &[u8]) -> (Vec<u8>, End) {
+        let whole = run(framing, &[input], 64);
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(run(framing, &bytes, 64), whole, "byte by byte: {}", input.escape_ascii());
+        assert_eq!(run(framing, &[input], 1), whole, "output of one byte");
+        for cut in 0..=input.len() {
+            let (a, b) = input.split_at(cut);
+            assert_eq!(run(framing, &[a, b], 7), whole, "cut at {cut}: {}", input.escape_ascii());
+        }
+        whole
+    }
+
+    #[test]
+    fn plain_bodies() {
+        let done = |rest: &[u8]| End::Done { rest: rest.to_vec() };
+        assert_eq!(agree(Framing::None, b"GET"), (vec![], done(b"GET")));
+        assert_eq!(agree(Framing::Length(0), b""), (vec![], done(b"")));
+        assert_eq!(agree(Framing::Length(3), b"abcGET"), (b"abc".to_vec(), done(b"GET")));
+        assert_eq!(agree(Framing::Length(9), b"abc"), (b"abc".to_vec(), End::More));
+    }
+
+    #[test]
+    fn chunked_bodies() {
+        let done = |body: &[u8], rest: &[u8]| (body.to_vec(), End::Done { rest: rest.to_vec() });
+        for (input, expected) in [
+            (&b"0\r\n\r\n"[..], done(b"", b"")),
+            (b"3\r\nabc\r\n0\r\n\r\nGET", done(b"abc", b"GET")),
+            (b"3\r\nabc\r\nA\r\n0123456789\r\n000\r\n\r\n", done(b"abc0123456789", b"")),
+            (b"1;a=b\r\nx\r\n0;c=\"d e\"\r\n\r\n", done(b"x", b"")),
+            (b"1 ;a\r\nx\r\n0\r\n\r\n", done(b"x", b"")),
+            (b"1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\nrest", done(b"x", b"rest")),
+            (b"0000000000000001\r\nx\r\n0\r\n\r\n", done(b"x", b"")),
+            (b"3\r\nab", (b"ab".to_vec(), End::More)),
+            (b"3\r\nabc\r\n0\r\n", (b"abc".to_vec(), End::More)),
+        ] {
+            assert_eq!(agree(Framing::Chunked, input), expected, "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn malformed_bodies_give_what_came_before() {
+        for (input, body, error) in [
+            (&b"\r\n"[..], &b""[..], BodyError::ChunkSize),
+            (b"g\r\n", b"", BodyError::ChunkSize),
+            (b"-1\r\n", b"", BodyError::ChunkSize),
+            (b"0x1\r\nx", b"", BodyError::ChunkSize),
+            (b" 1\r\nx", b"", BodyError::ChunkSize),
+            (b"1\nx", b"", BodyError::ChunkSize),
+            (b"1\r\rx", b"", BodyError::ChunkSize),
+            (b"1 \r\nx", b"", BodyError::ChunkSize),
+            (b"00000000000000001\r\nx", b"", BodyError::ChunkSize),
+            (b"1;\x01\r\nx", b"", BodyError::ChunkExtension),
+            (b"1;a\nx", b"", BodyError::ChunkExtension),
+            (b"1\r\nxy\r\n", b"x", BodyError::ChunkEnd),
+            (b"1\r\nx\n0\r\n\r\n", b"x", BodyError::ChunkEnd),
+            (b"2\r\nab\r\n1\r\nx\r\nZ", b"abx", BodyError::ChunkSize),
+            (b"0\r\n a: b\r\n\r\n", b"", BodyError::Trailer),
+            (b"0\r\na b: c\r\n\r\n", b"", BodyError::Trailer),
+            (b"0\r\na\r\n\r\n", b"", BodyError::Trailer),
+            (b"0\r\n: a\r\n\r\n", b"", BodyError::Trailer),
+            (b"0\r\na: b\n\r\n", b"", BodyError::Trailer),
+            (b"0\r\n\rX", b"", BodyError::Trailer),
+        ] {
+            let expected = (body.to_vec(), End::Wrong(error));
+            assert_eq!(agree(Framing::Chunked, input), expected, "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let extension = |n: usize| format!("1;{}\r\nx\r\n0\r\n\r\n", "a".repeat(n)).into_bytes();
+        let run_whole = |input: &[u8]| run(Framing::Chunked, &[input], 64).1;
+        assert_eq!(run_whole(&extension(MAX_EXTENSION - 1)), End::Done { rest: vec![] });
+        assert_eq!(run_whole(&extension(MAX_EXTENSION)), End::Wrong(BodyError::ExtensionTooLong));
+        let trailer = |n: usize| format!("0\r\na:{}\r\n\r\n", "b".repeat(n)).into_bytes();
+        assert_eq!(run_whole(&trailer(MAX_TRAILERS - 10)), End::Done { rest: vec![] });
+        assert_eq!(run_whole(&trailer(MAX_TRAILERS)), End::Wrong(BodyError::TrailersTooLong));
+        let many = format!("0\r\n{}", "a:b\r\n".repeat(MAX_TRAILERS)).into_bytes();
+        assert_eq!(run_whole(&many), End::Wrong(BodyError::TrailersTooLong));
+    }
+}

@@ -1,0 +1,22 @@
+//! wasmplex: full-duplex streams through sandboxed WebAssembly plugins, on plain HTTP/1.1.
+//!
+//! # Layout
+//!
+//! - [`http`]: heads, framing, body decoding and encoding; pure functions of bytes
+//! - [`plugin`]: the plugin runtime on wasmtime; knows no socket and no HTTP
+//! - [`exchange`]: a body on its way through an instance, both directions at once
+//! - [`registry`]: name to plugin, swapped whole
+//! - [`server`]: accept, keep-alive, the hijack
+//! - [`cli`]: one file per subcommand
+//! - [`config`]: sizes and times as people write them
+//!
+//! The binary is the product; the library is there for its tests and benchmarks and promises no
+//! stable interface.
+
+pub mod cli;
+pub mod config;
+pub mod exchange;
+pub mod http;
+pub mod plugin;
+pub mod registry;
+pub mod server;

@@ -1,0 +1,133 @@
+//! How a call into a plugin can end other than well.
+
+use std::fmt;
+use std::time::Duration;
+
+use wasmtime::WasmBacktrace;
+use wasmtime_wasi::I32Exit;
+
+/// The most frames of a backtrace in a log line.
+const MAX_FRAMES: usize = 8;
+
+/// Why a call did not return.
+#[derive(Debug)]
+pub enum CallError {
+    /// The plugin is at fault: only its exchange ends.
+    Failed(Failure),
+    /// Nobody receives its output any more: nobody's fault here.
+    Gone,
+}
+
+/// The ways that an instance fails: trap, deadline, rejected, and an exit with a code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// It did what it must not do. `reason` says what in a line, `backtrace` where.
+    Trap { reason: String, backtrace: String },
+    /// It took too long.
+    Deadline(Deadline),
+    /// It returned a negative code.
+    Rejected { export: &'static str, code: i32 },
+    /// It called `proc_exit` with a code other than 0.
+    Exit(i32),
+}
+
+/// The budgets of one call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deadline {
+    /// Time on a processor.
+    CpuPerCall(Duration),
+    /// Time on the wall, the plugin's own sleep included, waiting in `emit` not.
+    TimePerCall(Duration),
+}
+
+impl Failure {
+    /// A trap without a place in the code.
+    pub(super) fn trap(reason: impl Into<String>) -> Self {
+        Self::Trap { reason: reason.into(), backtrace: String::new() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trap { reason, backtrace } if backtrace.is_empty() => write!(f, "trap: {reason}"),
+            Self::Trap { reason, backtrace } => write!(f, "trap: {reason} (in {backtrace})"),
+            Self::Deadline(Deadline::CpuPerCall(limit)) => {
+                write!(f, "cpu per call is beyond its limit of {}", humantime::format_duration(*limit))
+            }
+            Self::Deadline(Deadline::TimePerCall(limit)) => {
+                write!(f, "time per call is beyond its limit of {}", humantime::format_duration(*limit))
+            }
+            Self::Rejected { export, code } => write!(f, "rejected: {export} returned {code}"),
+            Self::Exit(code) => write!(f, "exit code {code}"),
+        }
+    }
+}
+
+/// What hostcalls and the ticker throw through wasm.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Thrown {
+    /// The CPU budget of this call is used up.
+    CpuPerCall(Duration),
+    /// The outlet has nobody behind it.
+    Gone,
+    /// Anything that is the plugin's fault, in a line.
+    Fault(String),
+}
+
+impl Thrown {
+    pub(super) fn range(what: &str, pointer: u32, length: u32) -> Self {
+        Self::Fault(format!("{what}: {length} bytes at {pointer} are out of range of the memory"))
+    }
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CpuPerCall(_) => f.write_str("cpu per call is used up"),
+            Self::Gone => f.write_str("nobody receives the output"),
+            Self::Fault(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for Thrown {}
+
+/// How a call ended that returned an error: `Ok(())` is a clean exit (`proc_exit(0)`).
+pub(super) fn classify(error: &wasmtime::Error) -> Result<(), CallError> {
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return if *code == 0 { Ok(()) } else { Err(CallError::Failed(Failure::Exit(*code))) };
+    }
+    let reason = match error.downcast_ref() {
+        Some(Thrown::Gone) => return Err(CallError::Gone),
+        Some(Thrown::CpuPerCall(limit)) => {
+            let deadline = Deadline::CpuPerCall(*limit);
+            return Err(CallError::Failed(Failure::Deadline(deadline)));
+        }
+        Some(Thrown::Fault(reason)) => reason.clone(),
+        None => error.downcast_ref::<wasmtime::Trap>().map_or_else(
+            || error.root_cause().to_string(),
+            |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+        ),
+    };
+    Err(CallError::Failed(Failure::Trap { reason, backtrace: backtrace(error) }))
+}
+
+/// The innermost functions, as `name (file:line) < caller < …`.
+fn backtrace(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return String::new();
+    };
+    let frames = backtrace.frames().iter().take(MAX_FRAMES).map(|frame| {
+        let symbol = frame.symbols().first();
+        let name = symbol
+            .and_then(|symbol| symbol.name().map(str::to_owned))
+            .or_else(|| frame.func_name().map(str::to_owned))
+            .unwrap_or_else(|| format!("function {}", frame.func_index()));
+        match symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?))) {
+            Some((file, line)) => format!("{name} ({file}:{line})"),
+            None => name,
+        }
+    });
+    frames.collect::<Vec<_>>().join(" < ")
+}

@@ -1,0 +1,244 @@
+//! What a store holds beside the instance: all that a hostcall may touch.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::Memory;
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use super::failure::Thrown;
+use super::limits::GrowthLimiter;
+use super::module::Plugin;
+use super::outlet::{Outlet, OutletError, Request, Response};
+use super::ticker::{TICK, Ticker};
+
+/// The store data of one instance.
+pub(super) struct State {
+    pub(super) plugin: Arc<Plugin>,
+    /// The number of the exchange, for the log.
+    pub(super) exchange: u64,
+    pub(super) outlet: Box<dyn Outlet>,
+    pub(super) request: Arc<dyn Request>,
+    pub(super) response: Response,
+    /// Set once the instance is there; looking it up by name at every hostcall would cost 58 ns.
+    pub(super) memory: Option<Memory>,
+    /// When `on_timer` is due.
+    pub(super) timer: Option<tokio::time::Instant>,
+    pub(super) limiter: GrowthLimiter,
+    pub(super) ticker: Arc<Ticker>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) log: LogBudget,
+    /// What was written to standard error since the last line end.
+    pub(super) stderr: Vec<u8>,
+    /// Made at the first WASI call that needs it: most plugins never do one.
+    pub(super) wasi: Option<Box<WasiP1Ctx>>,
+    ticks_left: u32,
+}
+
+impl State {
+    pub(super) fn new(
+        plugin: Arc<Plugin>,
+        exchange: u64,
+        outlet: Box<dyn Outlet>,
+        request: Arc<dyn Request>,
+    ) -> Self {
+        Self {
+            exchange,
+            outlet,
+            request,
+            response: Response::default(),
+            memory: None,
+            timer: None,
+            limiter: GrowthLimiter::new(&plugin.limits),
+            ticker: Arc::clone(&plugin.ticker),
+            meter: Arc::default(),
+            log: LogBudget::default(),
+            stderr: Vec::new(),
+            wasi: None,
+            ticks_left: 0,
+            plugin,
+        }
+    }
+
+    /// Gives a new call its CPU budget.
+    pub(super) fn begin_call(&mut self) {
+        let ticks = self.plugin.limits.cpu_per_call.as_nanos().div_ceil(TICK.as_nanos());
+        self.ticks_left = u32::try_from(ticks).unwrap_or(u32::MAX);
+        self.ticker.touch();
+    }
+
+    /// Takes one tick off the CPU budget. The first tick of a call may come right after its begin,
+    /// so a budget of n ticks is used up by tick n + 1.
+    pub(super) fn charge_tick(&mut self) -> Result<(), Thrown> {
+        self.ticker.touch();
+        match self.ticks_left.checked_sub(1) {
+            Some(left) => {
+                self.ticks_left = left;
+                Ok(())
+            }
+            None => Err(Thrown::CpuPerCall(self.plugin.limits.cpu_per_call)),
+        }
+    }
+
+    /// Lets the response head go if it has not gone yet.
+    pub(super) fn begin_response(&mut self) -> Result<(), OutletError> {
+        if self.response.has_begun() {
+            return Ok(());
+        }
+        self.outlet.begin(&self.response)?;
+        self.response.set_begun();
+        Ok(())
+    }
+
+    /// Hands `bytes` to the outlet, waiting while it is full. Says whether it had to wait.
+    pub(super) async fn emit(&mut self, bytes: &[u8]) -> Result<bool, Thrown> {
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        self.begin_response()?;
+        let mut rest = bytes;
+        let mut waited = false;
+        loop {
+            rest = &rest[self.outlet.offer(rest)?..];
+            if rest.is_empty() {
+                return Ok(waited);
+            }
+            let mut pause = None;
+            poll_fn(|context| {
+                let room = self.outlet.poll_flush(context);
+                if room.is_pending() {
+                    waited = true;
+                    pause.get_or_insert_with(|| self.meter.pause());
+                }
+                room
+            })
+            .await?;
+        }
+    }
+}
+
+impl From<OutletError> for Thrown {
+    fn from(error: OutletError) -> Self {
+        match error {
+            OutletError::Gone => Self::Gone,
+            OutletError::BeyondLength(length) => {
+                Self::Fault(format!("it emitted more than its content-length of {length}"))
+            }
+        }
+    }
+}
+
+/// How long a call has waited in `emit`: that time is the client's, not the plugin's.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// Nanoseconds of finished waits.
+    waited: AtomicU64,
+    /// When the present wait began, in nanoseconds of [`now`]; 0 without one.
+    since: AtomicU64,
+}
+
+/// A wait in `emit`, as long as it lives.
+pub(super) struct Pause<'a>(&'a Meter);
+
+/// Nanoseconds since the first call of this function, plus one, so that 0 is free.
+fn now() -> u64 {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    let elapsed = BASE.get_or_init(Instant::now).elapsed().as_nanos();
+    u64::try_from(elapsed).map_or(u64::MAX, |nanos| nanos + 1)
+}
+
+impl Meter {
+    fn pause(&self) -> Pause<'_> {
+        self.since.store(now(), Ordering::Relaxed);
+        Pause(self)
+    }
+
+    /// All waits so far, the present one included.
+    pub(super) fn waited(&self) -> Duration {
+        let present = match self.since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now().saturating_sub(since),
+        };
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed) + present)
+    }
+}
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        let since = self.0.since.swap(0, Ordering::Relaxed);
+        self.0.waited.fetch_add(now().saturating_sub(since), Ordering::Relaxed);
+    }
+}
+
+/// How many log lines of one exchange pass: a plugin that logs per chunk must not fill the disk.
+#[derive(Debug)]
+pub(super) struct LogBudget {
+    lines: u32,
+    refilled: Instant,
+    dropped: u64,
+}
+
+impl LogBudget {
+    /// Lines that may come at once.
+    const BURST: u32 = 100;
+    /// The time after which one more line may come.
+    const REFILL: Duration = Duration::from_millis(100);
+
+    /// Whether a line may pass now; if so, how many did not before it.
+    pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
+        let gained = now.saturating_duration_since(self.refilled).as_nanos() / Self::REFILL.as_nanos();
+        if gained > 0 {
+            let lines = u128::from(self.lines) + gained;
+            self.lines = u32::try_from(lines).unwrap_or(u32::MAX).min(Self::BURST);
+            self.refilled = now;
+        }
+        if self.lines == 0 {
+            self.dropped += 1;
+            return None;
+        }
+        self.lines -= 1;
+        Some(std::mem::take(&mut self.dropped))
+    }
+}
+
+impl Default for LogBudget {
+    fn default() -> Self {
+        Self { lines: Self::BURST, refilled: Instant::now(), dropped: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_bounded() {
+        let mut budget = LogBudget::default();
+        let start = Instant::now();
+        for _ in 0..LogBudget::BURST {
+            assert_eq!(budget.admit(start), Some(0));
+        }
+        assert_eq!(budget.admit(start), None);
+        assert_eq!(budget.admit(start), None);
+        let later = start + 2 * LogBudget::REFILL;
+        assert_eq!(budget.admit(later), Some(2));
+        assert_eq!(budget.admit(later), Some(0));
+        assert_eq!(budget.admit(later), None);
+    }
+
+    #[test]
+    fn the_meter_counts_waits_only() {
+        let meter = Meter::default();
+        assert_eq!(meter.waited(), Duration::ZERO);
+        let pause = meter.pause();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(meter.waited() >= Duration::from_millis(2));
+        drop(pause);
+        let waited = meter.waited();
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(meter.waited(), waited);
+    }
+}

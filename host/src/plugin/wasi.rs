@@ -1,0 +1,162 @@
+//! WASI preview 1 for core modules: wasmtime's own, with the three standard descriptors taken
+//! over: standard input is empty, standard output is `emit`, standard error is the log.
+//!
+//! The context behind the other calls is made at the first call that needs it. It grants nothing
+//! but clocks and random numbers: no environment, no folder, no socket. So descriptors 0 to 2 are
+//! the only ones that can be open, and every other one is a bad descriptor.
+
+use wasmtime::{Caller, Linker};
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+
+use super::hostcalls::{resume_after_wait, write_log};
+use super::memory;
+use super::state::State;
+
+const MODULE: &str = "wasi_snapshot_preview1";
+
+/// `errno` values of preview 1.
+const SUCCESS: i32 = 0;
+const BAD_DESCRIPTOR: i32 = 8;
+const FAULT: i32 = 21;
+const INVALID: i32 = 28;
+
+/// The most pieces of one `fd_write`, as `IOV_MAX` is elsewhere.
+const MAX_PIECES: u32 = 1_024;
+
+/// The longest line that standard error collects before it is written without its end.
+const MAX_STDERR_LINE: usize = 4 * 1024;
+
+/// The level of lines on standard error: info.
+const STDERR_LEVEL: u32 = 2;
+
+/// Defines preview 1 in `linker`.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    p1::add_to_linker_async(linker, context)?;
+    linker.allow_shadowing(true);
+    linker.func_wrap_async(MODULE, "fd_write", |caller, (descriptor, pieces, count, written)| {
+        Box::new(fd_write(caller, descriptor, pieces, count, written))
+    })?;
+    linker.func_wrap(MODULE, "fd_read", fd_read)?;
+    linker.func_wrap(MODULE, "fd_fdstat_get", fd_fdstat_get)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn context(state: &mut State) -> &mut WasiP1Ctx {
+    let plugin = &state.plugin;
+    state.wasi.get_or_insert_with(|| Box::new(WasiCtxBuilder::new().arg(plugin.name()).build_p1()))
+}
+
+/// `fd_write(fd, iovs, iovs_len, nwritten) -> errno`.
+async fn fd_write(
+    mut caller: Caller<'_, State>,
+    descriptor: u32,
+    pieces: u32,
+    count: u32,
+    written: u32,
+) -> wasmtime::Result<i32> {
+    if !matches!(descriptor, 1 | 2) {
+        return Ok(BAD_DESCRIPTOR);
+    }
+    if count > MAX_PIECES {
+        return Ok(INVALID);
+    }
+    let memory = memory::of(&mut caller)?;
+    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let mut total = 0_u32;
+    let mut waited = false;
+    for index in 0..count {
+        let Some((start, length)) = piece(bytes, pieces, index) else {
+            return Ok(FAULT);
+        };
+        let Ok(range) = memory::range(bytes, start, length, "fd_write") else {
+            return Ok(FAULT);
+        };
+        let Some(sum) = total.checked_add(length) else {
+            return Ok(INVALID);
+        };
+        total = sum;
+        match descriptor {
+            1 => waited |= state.emit(&bytes[range]).await?,
+            _ => collect_stderr(state, &bytes[range]),
+        }
+    }
+    let stored = store(bytes, written, &total.to_le_bytes());
+    if waited {
+        resume_after_wait(&mut caller);
+    }
+    Ok(stored)
+}
+
+/// The pointer and length of an `iovec`.
+fn piece(memory: &[u8], pieces: u32, index: u32) -> Option<(u32, u32)> {
+    let place = pieces.checked_add(index.checked_mul(8)?)?;
+    let bytes = &memory[memory::range(memory, place, 8, "iovec").ok()?];
+    let word = |at: usize| bytes[at..at + 4].try_into().map(u32::from_le_bytes).ok();
+    Some((word(0)?, word(4)?))
+}
+
+fn store(memory: &mut [u8], place: u32, value: &[u8]) -> i32 {
+    match memory::range(memory, place, value.len() as u32, "result") {
+        Ok(range) => {
+            memory[range].copy_from_slice(value);
+            SUCCESS
+        }
+        Err(_) => FAULT,
+    }
+}
+
+fn collect_stderr(state: &mut State, bytes: &[u8]) {
+    for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let room = MAX_STDERR_LINE - state.stderr.len();
+        state.stderr.extend_from_slice(&part[..part.len().min(room)]);
+        if part.ends_with(b"\n") || state.stderr.len() == MAX_STDERR_LINE {
+            flush_stderr(state);
+        }
+    }
+}
+
+/// Writes what standard error has collected, line end or not.
+pub(super) fn flush_stderr(state: &mut State) {
+    let line = std::mem::take(&mut state.stderr);
+    let text = line.trim_ascii_end();
+    if !text.is_empty() {
+        write_log(state, STDERR_LEVEL, text);
+    }
+}
+
+/// `fd_read(fd, iovs, iovs_len, nread) -> errno`: standard input is at its end. The body comes
+/// through `on_chunk`.
+fn fd_read(
+    mut caller: Caller<'_, State>,
+    descriptor: u32,
+    _pieces: u32,
+    _count: u32,
+    read: u32,
+) -> wasmtime::Result<i32> {
+    if descriptor != 0 {
+        return Ok(BAD_DESCRIPTOR);
+    }
+    let memory = memory::of(&mut caller)?;
+    Ok(store(memory.data_mut(&mut caller), read, &0_u32.to_le_bytes()))
+}
+
+/// `fd_fdstat_get(fd, stat) -> errno`: output is a character device that can be written and not
+/// sought, which is what `isatty` asks: C's stdio then flushes at newlines.
+fn fd_fdstat_get(mut caller: Caller<'_, State>, descriptor: u32, stat: u32) -> wasmtime::Result<i32> {
+    const UNKNOWN: u8 = 0;
+    const CHARACTER_DEVICE: u8 = 2;
+    const RIGHT_READ: u64 = 1 << 1;
+    const RIGHT_WRITE: u64 = 1 << 6;
+    let (kind, rights) = match descriptor {
+        0 => (UNKNOWN, RIGHT_READ),
+        1 | 2 => (CHARACTER_DEVICE, RIGHT_WRITE),
+        _ => return Ok(BAD_DESCRIPTOR),
+    };
+    let mut bytes = [0; 24];
+    bytes[0] = kind;
+    bytes[8..16].copy_from_slice(&rights.to_le_bytes());
+    let memory = memory::of(&mut caller)?;
+    Ok(store(memory.data_mut(&mut caller), stat, &bytes))
+}

@@ -1,0 +1,170 @@
+//! One connection: heads in, exchanges in step, and an end that loses nothing.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::hijack::After;
+use super::{Phase, Shared, hijack};
+use crate::exchange::inbound::Inbound;
+use crate::exchange::outbound::Outbound;
+use crate::http::Refusal;
+use crate::http::head::{self, RequestHead};
+use crate::plugin::Outlet as _;
+
+/// A lingering close waits so long for the client's next bytes …
+const LINGER_SILENCE: Duration = Duration::from_secs(5);
+
+/// … and so long in all. As long as common servers do: a client that is still uploading must get
+/// to read the answer before the connection breaks.
+const LINGER_TOTAL: Duration = Duration::from_secs(30);
+
+/// One accepted connection.
+pub(super) struct Connection {
+    pub(super) inbound: Inbound<OwnedReadHalf>,
+    pub(super) outbound: Outbound<OwnedWriteHalf>,
+    pub(super) peer: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    /// Reused for every head: moving a timer's end is cheaper than a new timer.
+    alarm: Pin<Box<Sleep>>,
+    exchanges: u64,
+}
+
+/// What came in place of a request.
+enum NoHead {
+    /// The client closed, or was silent between two requests, or the server drains.
+    Closed,
+    Refused(Refusal),
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+        let (read, write) = stream.into_split();
+        Self {
+            inbound: Inbound::new(read, shared.options.body_timeout),
+            outbound: Outbound::new(write, shared.options.write_timeout),
+            peer,
+            alarm: Box::pin(sleep(shared.options.head_timeout)),
+            shared,
+            exchanges: 0,
+        }
+    }
+
+    /// Serves requests until the connection ends.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.read_head().await {
+                Ok(head) => match hijack::exchange(&mut self, head).await {
+                    After::KeepAlive => self.exchanges += 1,
+                    After::Linger => return self.linger().await,
+                    After::Close => return,
+                    After::Reset => return self.reset(),
+                },
+                Err(NoHead::Closed) => return,
+                Err(NoHead::Refused(refusal)) => {
+                    tracing::debug!(peer = %self.peer, status = refusal.status, reason = %refusal.reason, "refused");
+                    self.refuse(&refusal, true, true);
+                    return self.linger().await;
+                }
+            }
+        }
+    }
+
+    /// Answers for the host, in place of any plugin.
+    pub(super) fn refuse(&self, refusal: &Refusal, close: bool, with_body: bool) {
+        let extra = match refusal.status {
+            405 => Some(("allow", head::ALLOW)),
+            503 => Some(("retry-after", "1")),
+            _ => None,
+        };
+        self.outbound.answer(refusal.status, &refusal.reason, extra, close, with_body);
+    }
+
+    async fn read_head(&mut self) -> Result<RequestHead, NoHead> {
+        let options = self.shared.options;
+        let mut phase = self.shared.phase.clone();
+        let mut seen = 0;
+        let mut is_idle = self.exchanges > 0;
+        self.alarm
+            .as_mut()
+            .reset(Instant::now() + if is_idle { options.keep_alive_timeout } else { options.head_timeout });
+        loop {
+            let carry = self.inbound.carry();
+            match head::parse(carry, seen) {
+                Ok(Some((head, length))) => {
+                    self.inbound.consume(length);
+                    return Ok(head);
+                }
+                Ok(None) => seen = carry.len(),
+                Err(refusal) => return Err(NoHead::Refused(refusal)),
+            }
+            if is_idle && seen > 0 {
+                // Its first byte is here: the rest has as long as any head.
+                is_idle = false;
+                self.alarm.as_mut().reset(Instant::now() + options.head_timeout);
+            }
+            self.flush().await?;
+            let inbound = &mut self.inbound;
+            tokio::select! {
+                biased;
+                read = poll_fn(|context| inbound.poll_fill(context)) => match read {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return Err(NoHead::Closed),
+                },
+                () = &mut self.alarm => return Err(self.late(seen)),
+                _ = phase.wait_for(|phase| *phase == Phase::Draining), if seen == 0 => {
+                    return Err(NoHead::Closed);
+                }
+            }
+        }
+    }
+
+    fn late(&self, seen: usize) -> NoHead {
+        if seen == 0 {
+            return NoHead::Closed;
+        }
+        NoHead::Refused(Refusal::new(408, "the head took too long"))
+    }
+
+    async fn flush(&mut self) -> Result<(), NoHead> {
+        let outbound = &mut self.outbound;
+        poll_fn(|context| outbound.poll_flush(context)).await.map_err(|_| NoHead::Closed)
+    }
+
+    /// A lingering close (RFC 9112 section 9.6): the sending side ends, and what the client still
+    /// sends is read and dropped, so that no reset eats what it has not read yet.
+    async fn linger(mut self) {
+        let end = Instant::now() + LINGER_TOTAL;
+        if self.flush().await.is_err() {
+            return;
+        }
+        if poll_fn(|context| self.outbound.poll_shutdown(context)).await.is_err() {
+            return;
+        }
+        loop {
+            self.alarm.as_mut().reset(end.min(Instant::now() + LINGER_SILENCE));
+            let inbound = &mut self.inbound;
+            tokio::select! {
+                biased;
+                () = &mut self.alarm => return,
+                read = poll_fn(|context| inbound.poll_discard(context)) => {
+                    if !matches!(read, Ok(1..)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the connection with RST: what is unsent is thrown away, and the client sees an error.
+    fn reset(self) {
+        // Failing that it is an ordinary close, which is the best there is then.
+        let _ = self.inbound.wire().as_ref().set_zero_linger();
+    }
+}

@@ -1,0 +1,144 @@
+//! The server: from a listening socket to exchanges, and back to quiet.
+//!
+//! Three nested owners, each knowing only the next one in: [`Server`] accepts, a connection keeps
+//! request and response in step, an exchange ([`hijack`]) owns both directions of the raw socket
+//! from the end of the request head to the end of the response. [`verdict`] is the one place that
+//! turns an error into a status or a cut.
+
+mod accept;
+mod connection;
+mod hijack;
+mod request;
+mod verdict;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::registry::Registry;
+
+/// Connections beyond the exchanges that may be open: idle keep-alive ones, and those that are
+/// told that the host is full.
+const SPARE_CONNECTIONS: usize = 1_024;
+
+/// The server's times and bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerOptions {
+    /// The most exchanges at a time; one more is answered 503.
+    pub max_exchanges: u32,
+    /// From the connection (or a head's first byte) to the end of the head.
+    pub head_timeout: Duration,
+    /// From the end of a response to the next head's first byte.
+    pub keep_alive_timeout: Duration,
+    /// The longest silence of a body; `None` is no bound.
+    pub body_timeout: Option<Duration>,
+    /// The longest time that a client may take nothing of what is to be written.
+    pub write_timeout: Duration,
+    /// How long open exchanges may go on after the first signal.
+    pub drain_timeout: Duration,
+}
+
+/// What all connections share.
+struct Shared {
+    registry: Arc<Registry>,
+    options: ServerOptions,
+    exchanges: Semaphore,
+    connections: Arc<Semaphore>,
+    /// Numbers exchanges for the log.
+    counter: AtomicU64,
+    phase: watch::Receiver<Phase>,
+}
+
+/// Whether new work is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Serving,
+    Draining,
+}
+
+/// Bound listeners and what they will serve.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    shared: Arc<Shared>,
+    phase: watch::Sender<Phase>,
+}
+
+impl Server {
+    /// Binds all `addresses`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be had; none is served then.
+    pub async fn bind(
+        addresses: &[SocketAddr],
+        registry: Arc<Registry>,
+        options: ServerOptions,
+    ) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let listener = TcpListener::bind(address).await;
+            listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
+        }
+        let (phase, receiver) = watch::channel(Phase::Serving);
+        let exchanges = options.max_exchanges as usize;
+        let shared = Arc::new(Shared {
+            registry,
+            options,
+            exchanges: Semaphore::new(exchanges),
+            connections: Arc::new(Semaphore::new(exchanges + SPARE_CONNECTIONS)),
+            counter: AtomicU64::new(0),
+            phase: receiver,
+        });
+        Ok(Self { listeners, shared, phase })
+    }
+
+    /// The addresses that are listened on, port 0 resolved.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Serves until `stop` is ready, then drains: accepts nothing new, lets open exchanges finish
+    /// for the drain timeout. Returns how many were still open then; they are cut when the runtime
+    /// ends.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> usize {
+        // Every connection holds a sender; when the last one is dropped, the drain is over.
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        for listener in self.listeners {
+            tokio::spawn(accept::run(listener, Arc::clone(&self.shared), alive.clone()));
+        }
+        drop(alive);
+        stop.await;
+        let open = self.shared.open_exchanges();
+        tracing::info!(open, "draining: no new connections, open exchanges may finish");
+        // The receivers live in `shared`, so this cannot fail.
+        let _ = self.phase.send(Phase::Draining);
+        let timeout = self.shared.options.drain_timeout;
+        match tokio::time::timeout(timeout, all_gone.recv()).await {
+            Ok(_) => 0,
+            Err(_) => self.shared.open_exchanges(),
+        }
+    }
+}
+
+impl Shared {
+    fn open_exchanges(&self) -> usize {
+        self.options.max_exchanges as usize - self.exchanges.available_permits()
+    }
+
+    fn next_exchange(&self) -> u64 {
+        self.counter.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.phase.borrow() == Phase::Draining
+    }
+}
