@@ -33,7 +33,7 @@ impl Build {
         }
         let text = folder::read(&self.source).with_context(|| source.to_string())?;
         let module = wat::parse_bytes(&text).with_context(|| source.to_string())?;
-        let engine = Engine::new(&EngineOptions { max_instances: 1, max_memory: self.limits.memory })?;
+        let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
         Plugin::load(&engine, &name_of(&self.source), &module, self.limits.into())
             .with_context(|| source.to_string())?;
         write(&self.output, &module)?;

@@ -28,7 +28,7 @@ impl Inspect {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let bytes =
             folder::read(&self.file).map_err(|error| error.context(self.file.display().to_string()))?;
-        let engine = Engine::new(&EngineOptions { max_instances: 1, max_memory: self.limits.memory })?;
+        let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
         let limits = Limits::from(self.limits);
         let inspection = inspect(&engine, &name_of(&self.file), &bytes, limits);
         if self.json {

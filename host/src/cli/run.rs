@@ -53,7 +53,7 @@ impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         self.log.start();
         let file = resolve(&self.plugin, &self.plugins)?;
-        let engine = Engine::new(&EngineOptions { max_instances: 1, max_memory: self.limits.memory })?;
+        let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
         let plugin = folder::load_file(&engine, &name_of(&file), &file, self.limits.into())
             .map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

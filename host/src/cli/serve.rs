@@ -76,8 +76,7 @@ impl Serve {
         raise_descriptor_limit();
         let max_exchanges =
             self.max_exchanges.unwrap_or_else(|| DEFAULT_MAX_EXCHANGES.min(Engine::max_instances_here()));
-        let engine =
-            Engine::new(&EngineOptions { max_instances: max_exchanges, max_memory: self.limits.memory })?;
+        let engine = Engine::new(&EngineOptions { max_instances: max_exchanges })?;
         let generation = load(&engine, &self.plugins, self.limits)?;
         let options = ServerOptions {
             max_exchanges,

@@ -8,13 +8,17 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Read, Source, SourceError, buffers};
+use super::{Broken, Read, Source, SourceError, buffers};
 use crate::http::decode::BodyDecoder;
 use crate::http::framing::Framing;
 
-/// How often a connection is looked at for a reset where the system cannot tell by itself: bytes
-/// lie before the news, and they must not be taken.
-const LEFT_RECHECK: Duration = Duration::from_millis(20);
+/// How soon a connection is looked at for a reset where the system cannot tell by itself: bytes
+/// that must not be taken lie before the news, or the client has closed its sending side. Doubles
+/// from time to time …
+const FIRST_RECHECK: Duration = Duration::from_millis(10);
+
+/// … up to this, so that thousands of quiet exchanges cost nothing to speak of.
+const LAST_RECHECK: Duration = Duration::from_secs(1);
 
 /// Wire bytes, and whether the one who sends them is still there.
 pub trait Wire: AsyncRead + Send + Unpin {
@@ -57,7 +61,8 @@ pub struct Inbound<R> {
     /// The longest silence of a body.
     timeout: Option<Duration>,
     silence: Option<Pin<Box<Sleep>>>,
-    recheck: Option<Pin<Box<Sleep>>>,
+    /// The next look at the connection, and the pause before it.
+    recheck: Option<(Pin<Box<Sleep>>, Duration)>,
     received: u64,
 }
 
@@ -208,25 +213,29 @@ impl<R: Wire> Source for Inbound<R> {
             Poll::Ready(_) => {}
         }
         self.silence = None;
+        self.recheck = None;
         read
     }
 
-    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // A close before the body's end is a departure. After it, it may be a half-close: the
-        // client has said all, and listens.
-        if !self.is_ready() && !self.ends_with_stream {
-            match self.wire.poll_peek(context) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Pending => return Poll::Pending,
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        match self.wire.poll_peek(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(_)) => return Poll::Ready(Broken::Gone),
+            // A close before the body's end: the rest will not come. After it, it may be a
+            // half-close: the client has said all, and listens.
+            Poll::Ready(Ok(0)) if !self.is_ready() => {
+                return Poll::Ready(Broken::Client(SourceError::Incomplete));
             }
+            Poll::Ready(Ok(_)) => {}
         }
-        let recheck = self.recheck.get_or_insert_with(|| Box::pin(sleep(LEFT_RECHECK)));
+        let (recheck, pause) =
+            self.recheck.get_or_insert_with(|| (Box::pin(sleep(FIRST_RECHECK)), FIRST_RECHECK));
         while recheck.as_mut().poll(context).is_ready() {
             if self.wire.is_broken() {
-                return Poll::Ready(());
+                return Poll::Ready(Broken::Gone);
             }
-            recheck.as_mut().reset(Instant::now() + LEFT_RECHECK);
+            *pause = (*pause * 2).min(LAST_RECHECK);
+            recheck.as_mut().reset(Instant::now() + *pause);
         }
         Poll::Pending
     }

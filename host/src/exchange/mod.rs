@@ -41,8 +41,9 @@ pub trait Source: Send {
     /// See [`SourceError`].
     fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>>;
 
-    /// Ready when the other side is known to be gone. It must not take bytes for that.
-    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()>;
+    /// Ready when the rest of the body will not come, or nobody is there any more. It must not take
+    /// bytes to find out.
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<Broken>;
 }
 
 /// What a source had.
@@ -115,7 +116,7 @@ pub async fn drive(
     source: &mut impl Source,
     outlet: &mut impl Outlet,
 ) -> Result<Finished, Broken> {
-    let start = Instance::start(plugin, wiring);
+    let start = pin!(Instance::start(plugin, wiring));
     let mut instance = match supervise(start, source, outlet).await {
         Ok(instance) => instance,
         Err(stopped) => return Err(stopped.into_broken(500)),
@@ -183,7 +184,8 @@ async fn run(
     source: &mut impl Source,
     outlet: &mut impl Outlet,
 ) -> Result<Then, Stopped> {
-    match supervise(instance.open(), source, outlet).await? {
+    let opened = supervise(pin!(instance.open()), source, outlet).await?;
+    match opened {
         Opened::GoOn => instance.begin_response()?,
         Opened::Hold => outlet.invite(),
         Opened::Finish => return finish(instance, Finished::Early),
@@ -194,8 +196,8 @@ async fn run(
             flush(outlet).await?;
         }
         let next = match wait(instance, source).await? {
-            Event::Chunk(length) => supervise(instance.chunk(length), source, outlet).await?,
-            Event::Timer => supervise(instance.fire_timer(), source, outlet).await?,
+            Event::Chunk(length) => supervise(pin!(instance.chunk(length)), source, outlet).await?,
+            Event::Timer => supervise(pin!(instance.fire_timer()), source, outlet).await?,
             Event::End => return end(instance, source, outlet).await,
         };
         match next {
@@ -219,16 +221,16 @@ async fn end(
     if source.has_body() {
         instance.cancel_timer();
     }
-    supervise(instance.end(), source, outlet).await?;
+    supervise(pin!(instance.end()), source, outlet).await?;
     while let Some(due) = instance.timer() {
         flush(outlet).await?;
         let mut alarm = pin!(sleep_until(due));
         poll_fn(|context| match source.poll_left(context) {
-            Poll::Ready(()) => Poll::Ready(Err(Broken::Gone)),
+            Poll::Ready(broken) => Poll::Ready(Err(broken)),
             Poll::Pending => alarm.as_mut().poll(context).map(Ok),
         })
         .await?;
-        if supervise(instance.fire_timer(), source, outlet).await? != Next::GoOn {
+        if supervise(pin!(instance.fire_timer()), source, outlet).await? != Next::GoOn {
             break;
         }
     }
@@ -264,24 +266,23 @@ async fn wait(instance: &mut Instance, source: &mut impl Source) -> Result<Event
     .await
 }
 
-/// Drives a call. While it is pending (its CPU tick is over, it sleeps, it waits in `emit`), what
+/// Drives a call, which comes pinned since an async function keeps a future that it takes twice.
+/// While it is pending (its CPU tick is over, it sleeps, it waits in `emit`), what
 /// it emitted is pushed out, and a client that left is noticed; dropping the call ends it, even in
 /// the middle of wasm.
 async fn supervise<T>(
-    call: impl Future<Output = Result<T, CallError>>,
+    mut call: Pin<&mut impl Future<Output = Result<T, CallError>>>,
     source: &mut impl Source,
     outlet: &mut impl Outlet,
 ) -> Result<T, Stopped> {
-    let mut call = pin!(call);
     poll_fn(|context| {
         if let Poll::Ready(outcome) = call.as_mut().poll(context) {
             return Poll::Ready(outcome.map_err(Stopped::Call));
         }
-        let broken = matches!(outlet.poll_flush(context), Poll::Ready(Err(_)));
-        if broken || source.poll_left(context).is_ready() {
+        if let Poll::Ready(Err(_)) = outlet.poll_flush(context) {
             return Poll::Ready(Err(Stopped::Broken(Broken::Gone)));
         }
-        Poll::Pending
+        source.poll_left(context).map(|broken| Err(Stopped::Broken(broken)))
     })
     .await
 }

@@ -114,6 +114,12 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         out.dress = Dress::Raw;
     }
 
+    /// Whether so much waits to be written that it should go before anything is added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.lock().buffer.len() >= MAX_PENDING
+    }
+
     /// Whether the present response's head is on its way.
     #[must_use]
     pub fn has_begun(&self) -> bool {
@@ -176,6 +182,12 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
     /// Closes the sending side: all that was written is followed by the end of the stream.
     pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.lock().writer).poll_shutdown(context)
+    }
+
+    /// The writer, if no other handle is left.
+    #[must_use]
+    pub fn into_writer(self) -> Option<W> {
+        Arc::into_inner(self.0).map(|out| out.into_inner().unwrap_or_else(PoisonError::into_inner).writer)
     }
 
     fn lock(&self) -> MutexGuard<'_, Out<W>> {

@@ -236,7 +236,11 @@ fn names_a_version(input: &[u8]) -> bool {
         .map(<[u8]>::trim_ascii_end)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    let mut words = line.split(|&byte| byte == b' ');
+    let (Some(_), Some(_), Some(word), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
     word.strip_prefix(b"HTTP/").is_some_and(|version| {
         version.first().is_some_and(u8::is_ascii_digit)
             && version.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.')
@@ -391,6 +395,7 @@ mod tests {
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
             (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
             (b"GET / FOO\r\nHost: a\r\n\r\n", 400),
+            (b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
             (b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
             (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405),

@@ -38,13 +38,18 @@ const SPARE_MAPPINGS: u64 = 4_096;
 /// Linux's default of `vm.max_map_count`.
 const DEFAULT_MAX_MAPPINGS: u64 = 65_530;
 
+/// Address space of a slot's memory, in bytes: all that 32 bits reach, so that accesses need no
+/// bounds checks. How much of it an instance gets is its limit's matter.
+const MEMORY_RESERVATION: usize = 1 << 32;
+
+/// Memories of a module that are understood.
+const MAX_UNDERSTOOD_MEMORIES: u32 = 16;
+
 /// The sizes of an [`Engine`].
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
     /// The most instances at a time.
     pub max_instances: u32,
-    /// The largest linear memory that any plugin may be granted, in bytes.
-    pub max_memory: usize,
 }
 
 /// Compiles plugins and holds the pool that their instances live in.
@@ -121,10 +126,12 @@ fn config(options: &EngineOptions) -> Config {
         .total_memories(options.max_instances)
         .total_tables(options.max_instances)
         .total_stacks(options.max_instances)
-        .max_memories_per_module(1)
+        // One memory is all that the ABI allows; more are understood only to be refused in our own
+        // words, as is one whose first size is beyond its limit.
+        .max_memories_per_module(MAX_UNDERSTOOD_MEMORIES)
+        .max_memory_size(MEMORY_RESERVATION)
         .max_tables_per_module(MAX_TABLES)
         .table_elements(MAX_TABLE_ELEMENTS)
-        .max_memory_size(options.max_memory)
         .max_unused_warm_slots(WARM_SLOTS)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_TABLE_RESIDENT)
@@ -137,7 +144,7 @@ fn config(options: &EngineOptions) -> Config {
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(CALL_STACK)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
-        // Understood only so that it can be refused in our own words.
+        // Also only to be refused in our own words.
         .wasm_memory64(true)
         // Nothing here runs several calls of one store at a time.
         .concurrency_support(false);

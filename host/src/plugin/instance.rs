@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::ops::Range;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -226,7 +226,7 @@ async fn create(
 ) -> Result<WasmInstance, CallError> {
     store.set_epoch_deadline(1);
     store.data_mut().begin_call();
-    let outcome = budget.bound(plugin.pre.instantiate_async(&mut *store)).await?;
+    let outcome = budget.bound(pin!(plugin.pre.instantiate_async(&mut *store))).await?;
     outcome.map_err(|error| match classify(&error) {
         Ok(()) => failed("it exited before it was ready"),
         Err(error) => explain(error, store.data()),
@@ -313,9 +313,9 @@ impl<P: WasmParams + Sync> Entry<P> {
         store.set_epoch_deadline(1);
         store.data_mut().begin_call();
         let outcome = match self {
-            Self::Coded(function) => budget.bound(function.call_async(&mut *store, parameters)).await?,
+            Self::Coded(function) => budget.bound(pin!(function.call_async(&mut *store, parameters))).await?,
             Self::Silent(function) => {
-                budget.bound(function.call_async(&mut *store, parameters)).await?.map(|()| 0)
+                budget.bound(pin!(function.call_async(&mut *store, parameters))).await?.map(|()| 0)
             }
         };
         match outcome {
@@ -331,8 +331,7 @@ impl<P: WasmParams + Sync> Entry<P> {
 impl CallBudget {
     /// Drives `call` for at most the wall time of a call, time in `emit` not counted. Only a call
     /// that does not end at its first poll costs a timer.
-    async fn bound<F: Future>(&self, call: F) -> Result<F::Output, CallError> {
-        let mut call = pin!(call);
+    async fn bound<F: Future>(&self, mut call: Pin<&mut F>) -> Result<F::Output, CallError> {
         let mut alarm = None;
         poll_fn(|context| {
             if let Poll::Ready(output) = call.as_mut().poll(context) {

@@ -127,6 +127,12 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Module, LoadError> {
     if is_component(bytes) {
         return Err(LoadError::new("this is a component; only core modules are supported so far"));
     }
+    if bytes.is_empty() {
+        return Err(LoadError::new("the file is empty"));
+    }
+    if !bytes.starts_with(b"\0asm") && std::str::from_utf8(bytes).is_err() {
+        return Err(LoadError::new("not a WebAssembly module: it neither begins with \\0asm nor is it text"));
+    }
     Module::new(&engine.wasmtime, bytes).map_err(|error| {
         let reason = format!("{error:#}");
         LoadError::new(format!("not a valid module: {}", one_line(&reason)))
@@ -204,15 +210,15 @@ fn check_memory(module: &Module, limits: &Limits) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// The signatures of the known exports; `reply` stands for an optional i32 result.
+/// The signatures of the known exports.
 fn check_exports(module: &Module) -> Result<(), LoadError> {
     for (name, parameters, result) in [
         (export::CHUNK_BUFFER, 1, Reply::Value),
         (export::INITIALIZE, 0, Reply::Nothing),
         (export::ON_CHUNK, 2, Reply::Either),
-        (export::ON_END, 0, Reply::Either),
-        (export::ON_OPEN, 0, Reply::Either),
-        (export::ON_TIMER, 0, Reply::Either),
+        (export::ON_END, 0, Reply::Value),
+        (export::ON_OPEN, 0, Reply::Value),
+        (export::ON_TIMER, 0, Reply::Value),
     ] {
         match module.get_export(name) {
             None => {}
@@ -220,7 +226,8 @@ fn check_exports(module: &Module) -> Result<(), LoadError> {
             Some(ExternType::Func(signature)) => {
                 let expected = expected_signature(parameters, result);
                 return Err(LoadError::new(format!(
-                    "its export {name} has the wrong signature: {signature}; expected {expected}"
+                    "its export {name} has the wrong signature: {}; expected {expected}",
+                    show_signature(&signature)
                 )));
             }
             Some(_) => return Err(LoadError::new(format!("its export {name} is not a function"))),
@@ -248,6 +255,13 @@ fn fits(signature: &FuncType, parameters: usize, result: Reply) -> bool {
             Reply::Value => results == 1,
             Reply::Either => results <= 1,
         }
+}
+
+fn show_signature(signature: &FuncType) -> String {
+    let list = |types: Vec<String>| types.join(", ");
+    let parameters = list(signature.params().map(|ty| ty.to_string()).collect());
+    let results = list(signature.results().map(|ty| ty.to_string()).collect());
+    if results.is_empty() { format!("({parameters})") } else { format!("({parameters}) -> {results}") }
 }
 
 fn expected_signature(parameters: usize, result: Reply) -> String {
@@ -310,7 +324,7 @@ pub fn inspect(engine: &Engine, name: &str, bytes: &[u8], limits: Limits) -> Ins
 
 fn describe(ty: &ExternType) -> String {
     match ty {
-        ExternType::Func(signature) => signature.to_string(),
+        ExternType::Func(signature) => show_signature(signature),
         ExternType::Global(global) => format!("global {}", global.content()),
         ExternType::Memory(memory) => format!("memory of {} pages", memory.minimum()),
         ExternType::Table(table) => format!("table of {} elements", table.minimum()),

@@ -25,6 +25,9 @@ const LINGER_SILENCE: Duration = Duration::from_secs(5);
 /// to read the answer before the connection breaks.
 const LINGER_TOTAL: Duration = Duration::from_secs(30);
 
+/// A server that drains does not wait longer than this for clients that have their answer.
+const LINGER_HURRIED: Duration = Duration::from_millis(500);
+
 /// One accepted connection.
 pub(super) struct Connection {
     pub(super) inbound: Inbound<OwnedReadHalf>,
@@ -89,6 +92,10 @@ impl Connection {
     async fn read_head(&mut self) -> Result<RequestHead, NoHead> {
         let options = self.shared.options;
         let mut phase = self.shared.phase.clone();
+        if self.outbound.is_full() {
+            // Answers to pipelined requests leave together, but not without bound.
+            self.flush().await?;
+        }
         let mut seen = 0;
         let mut is_idle = self.exchanges > 0;
         self.alarm
@@ -140,7 +147,9 @@ impl Connection {
     /// A lingering close (RFC 9112 section 9.6): the sending side ends, and what the client still
     /// sends is read and dropped, so that no reset eats what it has not read yet.
     async fn linger(mut self) {
-        let end = Instant::now() + LINGER_TOTAL;
+        let mut end = Instant::now() + LINGER_TOTAL;
+        let mut phase = self.shared.phase.clone();
+        let mut is_hurried = false;
         if self.flush().await.is_err() {
             return;
         }
@@ -153,6 +162,10 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = &mut self.alarm => return,
+                _ = phase.wait_for(|phase| *phase == Phase::Draining), if !is_hurried => {
+                    is_hurried = true;
+                    end = end.min(Instant::now() + LINGER_HURRIED);
+                }
                 read = poll_fn(|context| inbound.poll_discard(context)) => {
                     if !matches!(read, Ok(1..)) {
                         return;
@@ -166,5 +179,9 @@ impl Connection {
     fn reset(self) {
         // Failing that it is an ordinary close, which is the best there is then.
         let _ = self.inbound.wire().as_ref().set_zero_linger();
+        if let Some(writer) = self.outbound.into_writer() {
+            // Otherwise its drop would close the sending side first, and look like a proper end.
+            writer.forget();
+        }
     }
 }

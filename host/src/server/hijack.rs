@@ -91,7 +91,8 @@ async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plu
     let outcome = duplex(connection, exchange, head, plugin).await;
     match outcome {
         Ok(finished) => {
-            log_end(connection, exchange, plugin, "clean", format_args!("{finished:?}"));
+            let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
+            log_end(connection, exchange, plugin, "clean", detail);
             Left::Whole
         }
         Err(broken) => {
@@ -190,29 +191,29 @@ fn log_broken(connection: &Connection, exchange: u64, plugin: &Plugin, verdict: 
     let reason = &verdict.reason;
     match verdict.guilty {
         Guilty::Plugin => {
-            tracing::warn!(plugin = plugin.name(), version = plugin.version(), exchange, %reason, "plugin failed");
-            log_end(connection, exchange, plugin, "failed", format_args!("{reason}"));
+            tracing::warn!(
+                plugin = plugin.name(),
+                version = plugin.version(),
+                exchange,
+                reason = reason.as_str(),
+                "plugin failed"
+            );
+            log_end(connection, exchange, plugin, "failed", reason);
         }
         Guilty::Client => {
             let outcome = if verdict.ending == Ending::Cut { "cut" } else { "gone" };
-            log_end(connection, exchange, plugin, outcome, format_args!("{reason}"));
+            log_end(connection, exchange, plugin, outcome, reason);
         }
     }
 }
 
-fn log_end(
-    connection: &Connection,
-    exchange: u64,
-    plugin: &Plugin,
-    outcome: &str,
-    detail: std::fmt::Arguments<'_>,
-) {
+fn log_end(connection: &Connection, exchange: u64, plugin: &Plugin, outcome: &str, detail: &str) {
     tracing::debug!(
         plugin = plugin.name(),
         version = plugin.version(),
         exchange,
         outcome,
-        %detail,
+        detail,
         status = connection.outbound.status(),
         received = connection.inbound.received(),
         sent = connection.outbound.sent(),

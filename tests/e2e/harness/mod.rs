@@ -1,0 +1,53 @@
+//! What every test needs: the real server as a child, a raw client, plugins by name.
+//!
+//! Nothing here sleeps to wait for an effect. Each wait watches for the effect itself and gives up,
+//! with the reason, after `DEADLINE`.
+
+mod canary;
+mod client;
+mod folder;
+mod log;
+mod pattern;
+mod piped;
+mod process;
+mod reply;
+mod request;
+mod response;
+mod script;
+mod server;
+mod tools;
+
+use std::time::{Duration, Instant};
+
+pub use canary::Canary;
+pub use client::Client;
+pub use folder::{Folder, fixture, fixtures};
+pub use log::Log;
+pub use pattern::{Blocks, KIB, MIB, letters, noise, rot13};
+pub use piped::Piped;
+pub use process::Process;
+pub use reply::Reply;
+pub use request::{CHUNKED, LAST_CHUNK, request, wire_chunk};
+pub use response::{Answer, Ending, Head, Step};
+pub use script::{Act, Script, quiet, say};
+pub use server::{Server, wasmplex};
+pub use tools::{command, ran};
+
+/// How long any single wait may take on a busy machine with an unoptimised host.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Limits so far away that nothing a test sees can be their doing.
+pub const FAR_LIMITS: &[&str] =
+    &["--cpu-per-call", "10m", "--time-per-call", "10m", "--write-timeout", "10m"];
+
+/// Polls until `found` gives a value.
+pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = found() {
+            return value;
+        }
+        assert!(begun.elapsed() < DEADLINE, "gave up waiting for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

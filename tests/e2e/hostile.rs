@@ -1,0 +1,239 @@
+//! Hostile plugins, one after the other on one server: each fails alone, with the right answer and
+//! the reason in the log, while a canary stream keeps its pace.
+
+use crate::harness::*;
+
+/// Short limits, so that the endless ones end soon.
+const SHORT_LIMITS: &[&str] = &["--cpu-per-call", "100ms", "--time-per-call", "800ms", "--memory", "16MiB"];
+
+const PLUGINS: &[&str] = &[
+    "buffer_beyond",
+    "buffer_null",
+    "buffer_past_end",
+    "deep_stack",
+    "grow_memory",
+    "grow_table",
+    "loop_in_chunk_buffer",
+    "loop_in_initialize",
+    "loop_in_start",
+    "pointers",
+    "rot13",
+    "scripted",
+    "wasi_probe",
+];
+
+/// The ways to fail that every export can choose, with their reasons. A loop may meet either limit
+/// where it gets little of the CPU; which one ends what has a test of its own.
+const MISDEEDS: &[(Act, &str)] = &[
+    (Act::Trap, "unreachable"),
+    (Act::Reject, "rejected"),
+    (Act::ExitWith3, "exit code 3"),
+    (Act::Loop, "per call"),
+    (Act::SleepAnHour, "time per call"),
+];
+
+/// What the client must get.
+#[derive(Clone, Copy)]
+enum Outcome<'a> {
+    /// A proper error response.
+    Error,
+    /// A head, exactly this, and a cut.
+    Cut(&'a str),
+}
+
+#[test]
+fn every_hostile_plugin_fails_alone() {
+    let mine = Mine::with(PLUGINS, SHORT_LIMITS);
+    before_on_open(&mine);
+    in_on_open(&mine);
+    in_on_chunk_and_on_end(&mine);
+    in_on_timer(&mine);
+    on_the_second_chunk(&mine);
+    with_bad_pointers(&mine);
+    with_a_stack_without_a_bottom(&mine);
+    with_memory_and_tables_without_an_end(&mine);
+    with_an_eye_on_files_and_the_environment(&mine);
+    mine.canary.stop();
+}
+
+#[test]
+fn an_endless_emitter_with_a_reading_client() {
+    // Emitting is quick and waiting is free: even this little CPU makes hundreds of MB.
+    let mine = Mine::with(&["counter", "rot13"], &["--cpu-per-call", "20ms"]);
+    let mark = mine.server.log().mark();
+    let mut client = mine.server.connect();
+    client.send(request("GET", "/counter", &[]));
+    client.head();
+    let mut emitted = 0;
+    let ending = loop {
+        match client.step() {
+            Step::Data(data) => emitted += data.len(),
+            Step::Over(ending) => break ending,
+        }
+    };
+    assert_ne!(ending, Ending::Clean);
+    assert!(emitted > 0, "what was emitted before the limit arrives");
+    mine.has_failed(mark, "counter", "cpu per call");
+    mine.canary.stop();
+}
+
+#[test]
+fn each_limit_ends_what_it_is_for() {
+    let far = "10m";
+    for (act, cpu, time, reason) in [
+        (Act::Loop, "50ms", far, "cpu per call"),
+        (Act::SleepAnHour, far, "50ms", "time per call"),
+        (Act::Loop, far, "50ms", "time per call"),
+    ] {
+        let flags = ["--cpu-per-call", cpu, "--time-per-call", time];
+        let server = Server::with(&["scripted"], &flags);
+        let script = Script::new().chunk(say(act));
+        server.post(&script.target(), b"a body").is_cut("chunk;");
+        server.log().wait(0, &["plugin failed", "scripted", reason]);
+    }
+}
+
+#[test]
+fn loops_on_every_core_leave_room_for_others() {
+    let mine = Mine::with(&["scripted", "rot13"], FAR_LIMITS);
+    let script = Script::new().chunk(say(Act::Loop));
+    let mut loops = Vec::new();
+    for _ in 0..8 {
+        let mut client = mine.server.connect();
+        client.send(request("POST", &script.target(), &[CHUNKED]));
+        client.send_chunk("a chunk");
+        client.head();
+        client.expect("chunk;");
+        loops.push(client);
+        mine.canary.sings(5);
+    }
+    mine.canary.sings(20);
+    mine.server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
+    drop(loops);
+    mine.canary.stop();
+    mine.server.settle();
+}
+
+fn before_on_open(mine: &Mine) {
+    for (target, reason) in [
+        ("/loop_in_start", "per call"),
+        ("/loop_in_initialize", "per call"),
+        ("/loop_in_chunk_buffer", "per call"),
+        ("/buffer_null", "chunk_buffer"),
+        ("/buffer_beyond", "out of range"),
+        ("/buffer_past_end", "out of range"),
+    ] {
+        mine.survives(target, Outcome::Error, reason);
+    }
+}
+
+fn in_on_open(mine: &Mine) {
+    for (act, reason) in MISDEEDS {
+        let silent = Script::new().open(quiet(*act));
+        mine.survives(&silent.target(), Outcome::Error, reason);
+        let after_an_emit = Script::new().open(say(*act));
+        mine.survives(&after_an_emit.target(), Outcome::Cut("open;"), reason);
+    }
+}
+
+fn in_on_chunk_and_on_end(mine: &Mine) {
+    for (act, reason) in MISDEEDS {
+        let script = Script::new().chunk(say(*act));
+        mine.survives(&script.target(), Outcome::Cut("chunk;"), reason);
+        let script = Script::new().chunk(say(Act::GoOn)).end(say(*act));
+        mine.survives(&script.target(), Outcome::Cut("chunk;end;"), reason);
+    }
+}
+
+fn in_on_timer(mine: &Mine) {
+    for (act, reason) in MISDEEDS {
+        let script = Script::new().end(say(Act::SetTimer)).timer(say(*act));
+        mine.survives(&script.target(), Outcome::Cut("end;timer;"), reason);
+    }
+}
+
+fn on_the_second_chunk(mine: &Mine) {
+    for (act, reason) in MISDEEDS {
+        let script = Script::new().chunk(say(Act::GoOn)).later_chunk(say(*act));
+        let mark = mine.server.log().mark();
+        let mut client = mine.server.connect();
+        client.send(request("POST", &script.target(), &[CHUNKED]));
+        client.head();
+        client.send_chunk("the first");
+        client.expect("chunk;");
+        client.send_chunk("the second");
+        client.expect("chunk;");
+        let (body, ending) = client.rest();
+        assert!(body.is_empty() && ending != Ending::Clean, "{ending:?}");
+        mine.has_failed(mark, "scripted", reason);
+    }
+}
+
+fn with_bad_pointers(mine: &Mine) {
+    for letter in 'a'..='l' {
+        let target = format!("/pointers?{letter}");
+        mine.survives(&target, Outcome::Error, "out of range");
+    }
+}
+
+fn with_a_stack_without_a_bottom(mine: &Mine) {
+    mine.survives("/deep_stack", Outcome::Cut(""), "stack");
+}
+
+fn with_memory_and_tables_without_an_end(mine: &Mine) {
+    let before = mine.server.memory_now();
+    for (target, most) in [("/grow_memory", 256), ("/grow_table", 1_000_000)] {
+        let answer = mine.server.post(target, b"a body");
+        assert_eq!((answer.head.status, answer.ending), (200, Ending::Clean));
+        let size = u32::from_le_bytes(answer.body.try_into().expect("a number"));
+        assert!((3..=most).contains(&size), "{target} got {size}");
+        mine.canary.sings(3);
+    }
+    let kept = mine.server.memory_now().saturating_sub(before);
+    assert!(kept < 24 * MIB, "the server kept {kept} bytes");
+}
+
+fn with_an_eye_on_files_and_the_environment(mine: &Mine) {
+    let text = mine.server.get("/wasi_probe").text();
+    let nothing = text.contains("environ=0\n") && text.contains("open=8\n");
+    assert!(nothing, "{text}");
+    mine.canary.sings(3);
+}
+
+/// A server with a canary on it.
+struct Mine {
+    canary: Canary,
+    server: Server,
+}
+
+impl Mine {
+    fn with(plugins: &[&str], flags: &[&str]) -> Mine {
+        let server = Server::with(plugins, flags);
+        let canary = Canary::start(&server);
+        Mine { canary, server }
+    }
+
+    /// Posts a body, and checks the answer, the log's reason, and the canary.
+    fn survives(&self, target: &str, outcome: Outcome<'_>, reason: &str) {
+        println!("{target}: {reason}");
+        let mark = self.server.log().mark();
+        let mut client = self.server.connect();
+        client.send(request("POST", target, &[CHUNKED]));
+        client.send_chunk("a body");
+        client.send_last_chunk();
+        match outcome {
+            Outcome::Error => client.answer().is_error(500),
+            Outcome::Cut(body) => client.answer().is_cut(body),
+        }
+        let plugin = target.trim_start_matches('/').split('?').next();
+        self.has_failed(mark, plugin.unwrap_or_default(), reason);
+    }
+
+    /// The plugin failed for this reason, and the canary still sings.
+    fn has_failed(&self, mark: usize, plugin: &str, reason: &str) {
+        let log = self.server.log();
+        log.wait(mark, &["plugin failed", plugin, reason]);
+        log.wait(mark, &["exchange ended", plugin, "failed"]);
+        self.canary.sings(3);
+    }
+}

@@ -1,0 +1,38 @@
+//! End-to-end tests: the real `wasmplex` binary, over real sockets and pipes.
+//!
+//! Each module is one subject of the contract. `harness` starts the server on a free port with the
+//! plugins that a test names (from `tests/fixtures`, and the `rot13` sample), and has a raw client
+//! that sees every byte. Only the standard library is used, so this also builds with plain rustc.
+
+#![expect(unreachable_pub, reason = "in a test binary, pub says what a module offers to the others")]
+
+mod harness;
+
+mod backpressure;
+mod bulk;
+mod cli;
+mod codes;
+mod cuts;
+mod duplex;
+mod early;
+mod expect;
+mod flush;
+mod heads;
+mod hold;
+mod hostile;
+mod http10;
+mod isolation;
+mod keepalive;
+mod layers;
+mod limits;
+mod logs;
+mod pieces;
+mod refused;
+mod requests;
+mod responses;
+mod run;
+mod shutdown;
+mod timers;
+mod tools;
+mod vanish;
+mod wasi;
