@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+/// The longest time: a point in time that far ahead can still be told.
+const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// A size in bytes: a number, or a number with `KiB`, `MiB`, `GiB` (or `KB`, `MB`, `GB`).
 ///
 /// # Errors
@@ -23,7 +26,11 @@ pub fn size(text: &str) -> Result<usize, String> {
 pub fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text)
         .map_err(|_| format!("'{text}' is not a time such as 500ms, 8s or 1m"))?;
-    if time.is_zero() { Err("a time must be more than zero".to_owned()) } else { Ok(time) }
+    match time {
+        Duration::ZERO => Err("a time must be more than zero".to_owned()),
+        _ if time > MAX_TIME => Err(format!("'{text}' is too long: at most 100 years")),
+        _ => Ok(time),
+    }
 }
 
 /// A time, or `off`.
@@ -61,7 +68,7 @@ mod tests {
         {
             assert_eq!(time(text), Ok(Duration::from_millis(millis)), "{text}");
         }
-        for text in ["", "5", "s", "-1s", "0s", "off"] {
+        for text in ["", "5", "s", "-1s", "0s", "off", "101y", "500000000000y"] {
             assert!(time(text).is_err(), "{text}");
         }
         assert_eq!("off".parse(), Ok(OptionalTime(None)));

@@ -1,12 +1,13 @@
 //! `wasmplex inspect`: what is in a file, and would it be served.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{FAILED, LimitArgs, name_of};
+use super::{FAILED, LimitArgs};
 use crate::plugin::{Engine, EngineOptions, Inspection, Limits, inspect};
 use crate::registry::folder;
 
@@ -30,12 +31,14 @@ impl Inspect {
             folder::read(&self.file).map_err(|error| error.context(self.file.display().to_string()))?;
         let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
         let limits = Limits::from(self.limits);
-        let inspection = inspect(&engine, &name_of(&self.file), &bytes, limits);
-        if self.json {
-            println!("{:#}", as_json(&inspection, &limits));
+        let inspection = inspect(&engine, &bytes, &limits);
+        let text = if self.json {
+            format!("{:#}\n", as_json(&inspection, &limits))
         } else {
-            print!("{}", as_text(&self.file.display().to_string(), &inspection, &limits));
-        }
+            as_text(&self.file.display().to_string(), &inspection, &limits)
+        };
+        // A reader that has seen enough may leave; the exit code is the answer.
+        let _ = std::io::stdout().write_all(text.as_bytes());
         Ok(if inspection.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
     }
 }
@@ -69,10 +72,10 @@ fn as_text(file: &str, inspection: &Inspection, limits: &Limits) -> String {
         inspection.kind, inspection.version, inspection.size
     );
     for (name, ty) in &inspection.exports {
-        text += &format!("export    {name}: {ty}\n");
+        text += &format!("export    {}: {ty}\n", name.escape_debug());
     }
     for (module, name, ty) in &inspection.imports {
-        text += &format!("import    {module}.{name}: {ty}\n");
+        text += &format!("import    {}.{}: {ty}\n", module.escape_debug(), name.escape_debug());
     }
     if let Some((initial, maximum)) = inspection.memory {
         let maximum = maximum.map_or_else(String::new, |maximum| format!(", at most {maximum}"));
@@ -87,6 +90,6 @@ fn as_text(file: &str, inspection: &Inspection, limits: &Limits) -> String {
     );
     match &inspection.verdict {
         Ok(()) => text + "loads     yes\n",
-        Err(reason) => text + &format!("loads     no: {reason}\n"),
+        Err(reason) => text + &format!("loads     no: {}\n", reason.to_string().escape_debug()),
     }
 }

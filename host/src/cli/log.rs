@@ -1,7 +1,12 @@
 //! Where log lines go and how they look.
 
 use clap::{Args, ValueEnum};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+/// The most log lines that wait to be written. Beyond, lines are dropped: a log that nobody reads
+/// must not hold exchanges up.
+const MAX_WAITING_LINES: usize = 4_096;
 
 /// The log: always on standard error.
 #[derive(Args, Clone, Copy, Debug)]
@@ -30,8 +35,10 @@ enum Level {
 }
 
 impl LogArgs {
-    /// Starts logging. Only our own lines and the plugins': the libraries' are about themselves.
-    pub(super) fn start(self) {
+    /// Starts logging, until the guard is dropped. Only our own lines and the plugins': the
+    /// libraries' are about themselves.
+    #[must_use]
+    pub(super) fn start(self) -> WorkerGuard {
         let level = match self.log_level {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -40,7 +47,14 @@ impl LogArgs {
             Level::Trace => "trace",
         };
         let filter = EnvFilter::new(format!("off,wasmplex={level},plugin={level}"));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let (writer, guard) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(MAX_WAITING_LINES)
+            .thread_name("log")
+            .finish(std::io::stderr());
+        // A line that cannot be written is lost; saying so would fail the same way, and panic.
+        let builder =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
         match self.log {
             Format::Text => {
                 let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -48,5 +62,6 @@ impl LogArgs {
             }
             Format::Json => builder.json().flatten_event(true).init(),
         }
+        guard
     }
 }

@@ -6,6 +6,7 @@ mod log;
 mod run;
 mod serve;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -69,7 +70,8 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("wasmplex: {error:#}");
+            // Standard error may be closed; the exit code says it all the same.
+            let _ = writeln!(std::io::stderr(), "wasmplex: {error:#}");
             ExitCode::from(FAILED)
         }
     }

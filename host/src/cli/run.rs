@@ -51,7 +51,7 @@ impl Request for NoRequest {
 
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        self.log.start();
+        let _log = self.log.start();
         let file = resolve(&self.plugin, &self.plugins)?;
         let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
         let plugin = folder::load_file(&engine, &name_of(&file), &file, self.limits.into())

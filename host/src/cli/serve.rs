@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::log::LogArgs;
 use super::{FAILED, LimitArgs};
@@ -72,7 +73,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        self.log.start();
+        let _log = self.log.start();
         raise_descriptor_limit();
         let max_exchanges =
             self.max_exchanges.unwrap_or_else(|| DEFAULT_MAX_EXCHANGES.min(Engine::max_instances_here()));
@@ -86,23 +87,53 @@ impl Serve {
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
         };
-        let runtime = tokio::runtime::Runtime::new().context("no threads for the server")?;
         let registry = Arc::new(Registry::new(generation));
-        let cut = runtime.block_on(serve(&self.listen, registry, options))?;
+        let cut = supervise(self.listen, registry, options)?;
         if cut > 0 {
             tracing::warn!(cut, "the drain timeout is over: open exchanges are cut");
         }
-        // What is still open ends here, without a proper end of its response.
-        runtime.shutdown_background();
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Runs the server on threads of its own, and waits for signals on this one: no plugin can keep the
+/// second signal from ending the process. Returns how many exchanges were cut.
+fn supervise(
+    listen: Vec<SocketAddr>,
+    registry: Arc<Registry>,
+    options: ServerOptions,
+) -> anyhow::Result<usize> {
+    let workers = tokio::runtime::Runtime::new().context("no threads for the server")?;
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = control.context("no event loop for signals")?.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let (stop, stopped) = oneshot::channel();
+        let mut server = workers.spawn(serve(listen, registry, options, stopped));
+        tokio::select! {
+            outcome = &mut server => return outcome?,
+            () = either(&mut terminate, &mut interrupt) => {}
+        }
+        // It has ended by itself if this fails, and then says so below.
+        let _ = stop.send(());
+        tokio::select! {
+            outcome = &mut server => outcome?,
+            () = either(&mut terminate, &mut interrupt) => {
+                tracing::warn!("a second signal: ending at once");
+                std::process::exit(FAILED.into());
+            }
+        }
+    });
+    // What is still open ends here, without a proper end of its response.
+    workers.shutdown_background();
+    outcome
 }
 
 /// Loads the folder and reports what is in it.
 fn load(engine: &Engine, plugins: &Path, limits: LimitArgs) -> anyhow::Result<Generation> {
     let (generation, bad) = folder::load(engine, plugins, limits.into())?;
     for bad in bad {
-        tracing::error!(file = %bad.file.display(), reason = %bad.reason, "not served");
+        tracing::error!(file = ?bad.file, reason = bad.reason.as_str(), "not served");
     }
     let loaded = generation.sorted();
     for plugin in &loaded {
@@ -115,31 +146,29 @@ fn load(engine: &Engine, plugins: &Path, limits: LimitArgs) -> anyhow::Result<Ge
 }
 
 async fn serve(
-    listen: &[SocketAddr],
+    listen: Vec<SocketAddr>,
     registry: Arc<Registry>,
     options: ServerOptions,
+    stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<usize> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let server = Server::bind(listen, registry, options).await?;
-    let mut stdout = std::io::stdout().lock();
-    for address in server.addresses()? {
-        // Nobody may be reading; that is no reason not to serve.
-        let _ = writeln!(stdout, "listening on http://{address}");
-    }
-    let _ = stdout.flush();
-    drop(stdout);
+    let server = Server::bind(&listen, registry, options).await?;
+    announce(&server.addresses()?);
     let cut = server
         .run(async {
-            either(&mut terminate, &mut interrupt).await;
-            tokio::spawn(async move {
-                either(&mut terminate, &mut interrupt).await;
-                tracing::warn!("a second signal: ending at once");
-                std::process::exit(FAILED.into());
-            });
+            // An error is the sender's end, which is a reason to stop as well.
+            let _ = stopped.await;
         })
         .await;
     Ok(cut)
+}
+
+/// The ready lines. Nobody may be reading them; that is no reason not to serve.
+fn announce(addresses: &[SocketAddr]) {
+    let mut stdout = std::io::stdout().lock();
+    for address in addresses {
+        let _ = writeln!(stdout, "listening on http://{address}");
+    }
+    let _ = stdout.flush();
 }
 
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) {

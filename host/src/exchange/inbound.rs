@@ -157,8 +157,14 @@ impl<R: Wire> Inbound<R> {
                 // No more than the area holds: what one read brings goes out in one call.
                 let room = scratch.len().min(area.len());
                 let length = ready!(read(&mut self.wire, context, &mut scratch[..room]));
-                let Ok(length @ 1..) = length else {
-                    return Poll::Ready(Err(SourceError::Incomplete));
+                let length = match length {
+                    Ok(0) if self.ends_with_stream => {
+                        self.decoder = BodyDecoder::new(Framing::None);
+                        return Poll::Ready(Ok(0));
+                    }
+                    Ok(length @ 1..) => length,
+                    // Only an end is an end: what breaks off is not complete.
+                    Ok(0) | Err(_) => return Poll::Ready(Err(SourceError::Incomplete)),
                 };
                 let progress =
                     self.decoder.decode(&scratch[..length], area).map_err(SourceError::Malformed)?;
@@ -166,7 +172,6 @@ impl<R: Wire> Inbound<R> {
                 Poll::Ready(Ok(progress.produced))
             });
             match ready!(outcome) {
-                Err(SourceError::Incomplete) if self.ends_with_stream => return Poll::Ready(Ok(Read::End)),
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(0) => {}
                 Ok(produced) => return Poll::Ready(Ok(Read::Data(produced))),

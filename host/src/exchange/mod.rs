@@ -18,13 +18,13 @@ pub mod outbound;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::time::{Sleep, sleep_until};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
-use crate::plugin::{CallError, Failure, Instance, Outlet, Plugin, Wiring};
+use crate::plugin::{CallError, Failure, Instance, Outlet, OutletError, Plugin, Wiring};
 
 /// Where body bytes come from.
 pub trait Source: Send {
@@ -191,11 +191,11 @@ async fn run(
         Opened::Finish => return finish(instance, Finished::Early),
         Opened::Pass => return hand_over(instance),
     }
+    let mut was_timer = false;
     loop {
-        if !source.is_ready() {
-            flush(outlet).await?;
-        }
-        let next = match wait(instance, source).await? {
+        let event = wait(instance, source, outlet, was_timer).await?;
+        was_timer = matches!(event, Event::Timer);
+        let next = match event {
             Event::Chunk(length) => supervise(pin!(instance.chunk(length)), source, outlet).await?,
             Event::Timer => supervise(pin!(instance.fire_timer()), source, outlet).await?,
             Event::End => return end(instance, source, outlet).await,
@@ -247,23 +247,52 @@ fn hand_over(instance: &mut Instance) -> Result<Then, Stopped> {
     Ok(Then::Pass)
 }
 
-/// Waits for input or for the timer.
-async fn wait(instance: &mut Instance, source: &mut impl Source) -> Result<Event, Broken> {
+/// Waits for input or for the timer, and never with output in hand: what is there already is taken
+/// without a wait, and before a wait everything is flushed.
+///
+/// Whoever did not have the last turn comes first, so that neither input that never ceases nor a
+/// timer that is always due starves the other.
+async fn wait(
+    instance: &mut Instance,
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+    input_first: bool,
+) -> Result<Event, Broken> {
     let mut alarm: Option<Pin<Box<Sleep>>> = instance.timer().map(|due| Box::pin(sleep_until(due)));
+    let mut is_flushed = false;
     poll_fn(|context| {
-        // The timer first: input that never ceases must not starve it.
-        if let Some(alarm) = &mut alarm
-            && alarm.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(Ok(Event::Timer));
+        loop {
+            if is_flushed || !source.is_ready() {
+                if let Err(error) = ready!(outlet.poll_flush(context)) {
+                    return Poll::Ready(Err(broken_by(error)));
+                }
+                is_flushed = true;
+            }
+            if !input_first && is_due(&mut alarm, context) {
+                return Poll::Ready(Ok(Event::Timer));
+            }
+            let read = source.poll_read(context, instance.area());
+            match read {
+                Poll::Ready(Ok(Read::Data(length))) => return Poll::Ready(Ok(Event::Chunk(length))),
+                Poll::Ready(Ok(Read::End)) => return Poll::Ready(Ok(Event::End)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Client(error))),
+                Poll::Pending => {}
+            }
+            if input_first && is_due(&mut alarm, context) {
+                return Poll::Ready(Ok(Event::Timer));
+            }
+            if is_flushed {
+                return Poll::Pending;
+            }
+            // What had arrived was no body byte yet, only framing.
+            is_flushed = true;
         }
-        source.poll_read(context, instance.area()).map(|read| match read {
-            Ok(Read::Data(length)) => Ok(Event::Chunk(length)),
-            Ok(Read::End) => Ok(Event::End),
-            Err(error) => Err(Broken::Client(error)),
-        })
     })
     .await
+}
+
+fn is_due(alarm: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(context).is_ready())
 }
 
 /// Drives a call, which comes pinned since an async function keeps a future that it takes twice.
@@ -279,8 +308,8 @@ async fn supervise<T>(
         if let Poll::Ready(outcome) = call.as_mut().poll(context) {
             return Poll::Ready(outcome.map_err(Stopped::Call));
         }
-        if let Poll::Ready(Err(_)) = outlet.poll_flush(context) {
-            return Poll::Ready(Err(Stopped::Broken(Broken::Gone)));
+        if let Poll::Ready(Err(error)) = outlet.poll_flush(context) {
+            return Poll::Ready(Err(Stopped::Broken(broken_by(error))));
         }
         source.poll_left(context).map(|broken| Err(Stopped::Broken(broken)))
     })
@@ -288,7 +317,15 @@ async fn supervise<T>(
 }
 
 async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
-    poll_fn(|context| outlet.poll_flush(context)).await.map_err(|_| Broken::Gone)
+    poll_fn(|context| outlet.poll_flush(context)).await.map_err(broken_by)
+}
+
+/// What an outlet's refusal means for the exchange.
+fn broken_by(error: OutletError) -> Broken {
+    match CallError::from(error) {
+        CallError::Gone => Broken::Gone,
+        CallError::Failed(failure) => Broken::Plugin { failure, status: 500 },
+    }
 }
 
 /// Copies the rest of the body through unchanged.
@@ -302,7 +339,7 @@ async fn pass(source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Fini
                 if let Poll::Ready(Ok(Read::Data(length))) = read {
                     match outlet.offer(&area[..length]) {
                         Ok(taken) => rest.extend_from_slice(&area[taken..length]),
-                        Err(_) => return Poll::Ready(Err(Broken::Gone)),
+                        Err(error) => return Poll::Ready(Err(broken_by(error))),
                     }
                 }
                 read.map_err(Broken::Client)
@@ -314,7 +351,7 @@ async fn pass(source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Fini
         }
         while !rest.is_empty() {
             flush(outlet).await?;
-            let taken = outlet.offer(&rest).map_err(|_| Broken::Gone)?;
+            let taken = outlet.offer(&rest).map_err(broken_by)?;
             rest.drain(..taken);
         }
     }

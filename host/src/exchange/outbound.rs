@@ -53,8 +53,9 @@ enum Dress {
     Raw,
     /// In wire chunks.
     Chunked,
-    /// As they are, and so many more.
-    Length { total: u64, left: u64 },
+    /// As they are, and so many more. The last byte is held back until the end is said: a client
+    /// that counts would otherwise take a response for whole whose plugin fails after it.
+    Length { total: u64, left: u64, held: Option<u8> },
     /// Not at all.
     Discard,
 }
@@ -171,7 +172,8 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         let mut out = self.lock();
         out.seal();
         match out.dress {
-            Dress::Length { left: 1.., total } => return Err(total),
+            Dress::Length { left: 1.., total, .. } => return Err(total),
+            Dress::Length { held: Some(byte), .. } => out.buffer().push(byte),
             Dress::Chunked => encode::last_chunk(out.buffer()),
             Dress::Raw | Dress::Length { .. } | Dress::Discard => {}
         }
@@ -182,12 +184,6 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
     /// Closes the sending side: all that was written is followed by the end of the stream.
     pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.lock().writer).poll_shutdown(context)
-    }
-
-    /// The writer, if no other handle is left.
-    #[must_use]
-    pub fn into_writer(self) -> Option<W> {
-        Arc::into_inner(self.0).map(|out| out.into_inner().unwrap_or_else(PoisonError::into_inner).writer)
     }
 
     fn lock(&self) -> MutexGuard<'_, Out<W>> {
@@ -268,20 +264,34 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         let taken = bytes.len().min(room);
         match &mut self.dress {
             Dress::Discard => return Ok(bytes.len()),
-            Dress::Length { left, total } if bytes.len() as u64 > *left => {
+            Dress::Length { left, total, .. } if bytes.len() as u64 > *left => {
                 return Err(OutletError::BeyondLength(*total));
             }
-            Dress::Length { left, .. } => *left -= taken as u64,
+            Dress::Length { left, held, .. } => {
+                *left -= taken as u64;
+                if *left == 0
+                    && let Some((last, others)) = bytes[..taken].split_last()
+                {
+                    *held = Some(*last);
+                    self.append(others);
+                    self.sent += 1;
+                    return Ok(taken);
+                }
+            }
             Dress::Chunked if self.chunk.is_none() && taken > 0 => {
                 let mark = encode::begin_chunk(self.buffer());
                 self.chunk = Some(mark);
             }
             Dress::Raw | Dress::Chunked => {}
         }
-        self.buffer().extend_from_slice(&bytes[..taken]);
-        self.pending += taken;
-        self.sent += taken as u64;
+        self.append(&bytes[..taken]);
         Ok(taken)
+    }
+
+    fn append(&mut self, payload: &[u8]) {
+        self.buffer().extend_from_slice(payload);
+        self.pending += payload.len();
+        self.sent += payload.len() as u64;
     }
 
     /// Closes the open wire chunk.
@@ -339,7 +349,9 @@ fn choose(plan: &Plan, status: u16, length: Option<u64>) -> (ResponseFraming, Dr
         (Method::Head, ..) | (_, 204 | 304, _) => (ResponseFraming::Empty, Dress::Discard),
         // RFC 9110 section 15.3.6: no content.
         (_, 205, _) => (ResponseFraming::Length(0), Dress::Discard),
-        (.., Some(total)) => (ResponseFraming::Length(total), Dress::Length { total, left: total }),
+        (.., Some(total)) => {
+            (ResponseFraming::Length(total), Dress::Length { total, left: total, held: None })
+        }
         _ if plan.version == Version::Http10 => (ResponseFraming::Close, Dress::Raw),
         _ => (ResponseFraming::Chunked, Dress::Chunked),
     }

@@ -124,7 +124,7 @@ fn config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(options.max_instances)
         .total_memories(options.max_instances)
-        .total_tables(options.max_instances)
+        .total_tables(options.max_instances.saturating_mul(MAX_TABLES))
         .total_stacks(options.max_instances)
         // One memory is all that the ABI allows; more are understood only to be refused in our own
         // words, as is one whose first size is beyond its limit.

@@ -6,8 +6,13 @@ use std::time::Duration;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
+use super::outlet::OutletError;
+
 /// The most frames of a backtrace in a log line.
 const MAX_FRAMES: usize = 8;
+
+/// The most characters of a function's name there.
+const MAX_NAME: usize = 120;
 
 /// Why a call did not return.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub enum Deadline {
 
 impl Failure {
     /// A trap without a place in the code.
-    pub(super) fn trap(reason: impl Into<String>) -> Self {
+    pub fn trap(reason: impl Into<String>) -> Self {
         Self::Trap { reason: reason.into(), backtrace: String::new() }
     }
 }
@@ -62,6 +67,20 @@ impl fmt::Display for Failure {
             Self::Exit(code) => write!(f, "exit code {code}"),
         }
     }
+}
+
+impl From<OutletError> for CallError {
+    fn from(error: OutletError) -> Self {
+        match error {
+            OutletError::Gone => Self::Gone,
+            OutletError::BeyondLength(length) => Self::Failed(Failure::trap(beyond(length))),
+        }
+    }
+}
+
+/// What is wrong with an emit beyond the plugin's own content-length.
+pub(super) fn beyond(length: u64) -> String {
+    format!("it emitted more than its content-length of {length}")
 }
 
 /// What hostcalls and the ticker throw through wasm.
@@ -113,6 +132,11 @@ pub(super) fn classify(error: &wasmtime::Error) -> Result<(), CallError> {
     Err(CallError::Failed(Failure::Trap { reason, backtrace: backtrace(error) }))
 }
 
+/// A function's name as a log line can bear it: some compilers make names of kilobytes.
+fn shorten(name: &str) -> String {
+    name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect()
+}
+
 /// The innermost functions, as `name (file:line) < caller < …`.
 fn backtrace(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
@@ -124,6 +148,7 @@ fn backtrace(error: &wasmtime::Error) -> String {
             .and_then(|symbol| symbol.name().map(str::to_owned))
             .or_else(|| frame.func_name().map(str::to_owned))
             .unwrap_or_else(|| format!("function {}", frame.func_index()));
+        let name = shorten(&name);
         match symbol.and_then(|symbol| Some((symbol.file()?, symbol.line()?))) {
             Some((file, line)) => format!("{name} ({file}:{line})"),
             None => name,

@@ -16,7 +16,7 @@ use super::abi::{CHUNK_CAPACITY, Next, Opened, export};
 use super::failure::{CallError, Deadline, Failure, classify};
 use super::memory;
 use super::module::Plugin;
-use super::outlet::{Outlet, OutletError, Request, Response};
+use super::outlet::{Outlet, Request, Response};
 use super::state::{Meter, State};
 use super::wasi;
 
@@ -80,7 +80,7 @@ impl Instance {
         let mut store = Store::new(plugin.pre.module().engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.epoch_deadline_callback(|mut context| {
-            context.data_mut().charge_tick()?;
+            context.data_mut().charge()?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         let instance = create(plugin, &mut store, &budget).await?;
@@ -135,13 +135,7 @@ impl Instance {
     ///
     /// [`CallError::Gone`] when nobody is there to receive it.
     pub fn begin_response(&mut self) -> Result<(), CallError> {
-        match self.store.data_mut().begin_response() {
-            Ok(()) => Ok(()),
-            Err(OutletError::Gone) => Err(CallError::Gone),
-            Err(OutletError::BeyondLength(length)) => {
-                Err(failed(format!("it emitted more than its content-length of {length}")))
-            }
-        }
+        Ok(self.store.data_mut().begin_response()?)
     }
 
     /// Where the next chunk is to be put: [`CHUNK_CAPACITY`] bytes of the plugin's memory.
@@ -334,6 +328,9 @@ impl CallBudget {
     async fn bound<F: Future>(&self, mut call: Pin<&mut F>) -> Result<F::Output, CallError> {
         let mut alarm = None;
         poll_fn(|context| {
+            if alarm.is_some() {
+                self.meter.resume();
+            }
             if let Poll::Ready(output) = call.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));
             }

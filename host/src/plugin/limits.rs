@@ -9,8 +9,9 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// Linear memory, in bytes.
     pub memory: usize,
-    /// Time on a processor per call. Enforced at the ticker's beat: a call ends at the latest two
-    /// ticks beyond, and never before.
+    /// Time on a processor per call, hostcalls included. Looked at when the ticker beats: a call ends
+    /// two ticks beyond, or at the end of the hostcall or bulk instruction that ran then, and never
+    /// before.
     pub cpu_per_call: Duration,
     /// Wall time per call, the plugin's own sleep included, waiting in `emit` not.
     pub time_per_call: Duration,

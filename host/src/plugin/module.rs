@@ -73,8 +73,7 @@ impl Plugin {
     /// [`LoadError`] with the reason, for the plugin's author.
     pub fn load(engine: &Engine, name: &str, bytes: &[u8], limits: Limits) -> Result<Arc<Self>, LoadError> {
         let module = compile(engine, bytes)?;
-        let exports = check(&module, &limits)?;
-        let pre = engine.linker.instantiate_pre(&module).map_err(|error| link_error(&error))?;
+        let (exports, pre) = link(engine, &module, &limits)?;
         Ok(Arc::new(Self {
             name: name.into(),
             version: version(bytes),
@@ -148,6 +147,16 @@ fn is_component(bytes: &[u8]) -> bool {
 fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.take(3).collect::<Vec<_>>().join("; ")
+}
+
+fn link(
+    engine: &Engine,
+    module: &Module,
+    limits: &Limits,
+) -> Result<(Exports, InstancePre<State>), LoadError> {
+    let exports = check(module, limits)?;
+    let pre = engine.linker.instantiate_pre(module).map_err(|error| link_error(&error))?;
+    Ok((exports, pre))
 }
 
 fn link_error(error: &wasmtime::Error) -> LoadError {
@@ -293,7 +302,7 @@ pub struct Inspection {
 
 /// Looks at a file as [`Plugin::load`] would, and tells all that it sees.
 #[must_use]
-pub fn inspect(engine: &Engine, name: &str, bytes: &[u8], limits: Limits) -> Inspection {
+pub fn inspect(engine: &Engine, bytes: &[u8], limits: &Limits) -> Inspection {
     let mut inspection = Inspection {
         kind: if is_component(bytes) { "component" } else { "unknown" },
         version: version(bytes).into(),
@@ -318,7 +327,7 @@ pub fn inspect(engine: &Engine, name: &str, bytes: &[u8], limits: Limits) -> Ins
         let bytes = |pages: u64| pages.saturating_mul(memory.page_size());
         inspection.memory = Some((bytes(memory.minimum()), memory.maximum().map(bytes)));
     }
-    inspection.verdict = Plugin::load(engine, name, bytes, limits).map(drop);
+    inspection.verdict = link(engine, &module, limits).map(drop);
     inspection
 }
 

@@ -131,13 +131,16 @@ impl Response {
         if self.begun {
             return false;
         }
-        if !name.eq_ignore_ascii_case(b"set-cookie") {
-            self.fields.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        let adds = name.eq_ignore_ascii_case(b"set-cookie");
+        let stays = |field: &Field| adds || !field.0.eq_ignore_ascii_case(name);
+        let (mut count, mut bytes) = (1, name.len() + value.len());
+        for field in self.fields.iter().filter(|field| stays(field)) {
+            count += 1;
+            bytes += field.0.len() + field.1.len();
         }
-        let used: usize = self.fields().map(|(name, value)| name.len() + value.len()).sum();
-        let fits =
-            used + name.len() + value.len() <= MAX_RESPONSE_BYTES && self.fields.len() < MAX_RESPONSE_FIELDS;
+        let fits = count <= MAX_RESPONSE_FIELDS && bytes <= MAX_RESPONSE_BYTES;
         if fits {
+            self.fields.retain(stays);
             self.fields.push((name.into(), value.into()));
         }
         fits
@@ -162,8 +165,10 @@ mod tests {
     #[test]
     fn bounds_hold() {
         let mut response = Response::default();
+        assert!(response.set_field(b"a", b"kept"));
         assert!(!response.set_field(b"a", &[b'x'; MAX_RESPONSE_BYTES]));
-        for index in 0..MAX_RESPONSE_FIELDS {
+        assert_eq!(response.field("a"), Some(&b"kept"[..]));
+        for index in 1..MAX_RESPONSE_FIELDS {
             assert!(response.set_field(format!("f{index}").as_bytes(), b""));
         }
         assert!(!response.set_field(b"more", b""));

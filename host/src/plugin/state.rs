@@ -6,14 +6,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::Memory;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use super::failure::Thrown;
+use super::failure::{Thrown, beyond};
 use super::limits::GrowthLimiter;
 use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
-use super::ticker::{TICK, Ticker};
+use super::ticker::Ticker;
 
 /// The store data of one instance.
 pub(super) struct State {
@@ -35,7 +36,7 @@ pub(super) struct State {
     pub(super) stderr: Vec<u8>,
     /// Made at the first WASI call that needs it: most plugins never do one.
     pub(super) wasi: Option<Box<WasiP1Ctx>>,
-    ticks_left: u32,
+    cpu_left: Duration,
 }
 
 impl State {
@@ -58,28 +59,28 @@ impl State {
             log: LogBudget::default(),
             stderr: Vec::new(),
             wasi: None,
-            ticks_left: 0,
+            cpu_left: Duration::ZERO,
             plugin,
         }
     }
 
     /// Gives a new call its CPU budget.
     pub(super) fn begin_call(&mut self) {
-        let ticks = self.plugin.limits.cpu_per_call.as_nanos().div_ceil(TICK.as_nanos());
-        self.ticks_left = u32::try_from(ticks).unwrap_or(u32::MAX);
+        self.cpu_left = self.plugin.limits.cpu_per_call;
+        self.meter.begin_call();
         self.ticker.touch();
     }
 
-    /// Takes one tick off the CPU budget. The first tick of a call may come right after its begin,
-    /// so a budget of n ticks is used up by tick n + 1.
-    pub(super) fn charge_tick(&mut self) -> Result<(), Thrown> {
+    /// Called at every tick that finds wasm running: takes the time on the processor since the call
+    /// went on off its budget.
+    pub(super) fn charge(&mut self) -> Result<(), Thrown> {
         self.ticker.touch();
-        match self.ticks_left.checked_sub(1) {
-            Some(left) => {
-                self.ticks_left = left;
+        match self.cpu_left.checked_sub(self.meter.spent()) {
+            Some(left) if !left.is_zero() => {
+                self.cpu_left = left;
                 Ok(())
             }
-            None => Err(Thrown::CpuPerCall(self.plugin.limits.cpu_per_call)),
+            _ => Err(Thrown::CpuPerCall(self.plugin.limits.cpu_per_call)),
         }
     }
 
@@ -124,20 +125,22 @@ impl From<OutletError> for Thrown {
     fn from(error: OutletError) -> Self {
         match error {
             OutletError::Gone => Self::Gone,
-            OutletError::BeyondLength(length) => {
-                Self::Fault(format!("it emitted more than its content-length of {length}"))
-            }
+            OutletError::BeyondLength(length) => Self::Fault(beyond(length)),
         }
     }
 }
 
-/// How long a call has waited in `emit`: that time is the client's, not the plugin's.
+/// The times of a call: how long it has waited in `emit`, which is the client's time and not the
+/// plugin's, and what it has used of the processor.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     /// Nanoseconds of finished waits.
     waited: AtomicU64,
     /// When the present wait began, in nanoseconds of [`now`]; 0 without one.
     since: AtomicU64,
+    /// The thread's CPU time, in nanoseconds, when the call went on or was last charged; 0 before
+    /// its first tick. Asking the system costs as much as a call, so it is not asked before.
+    cpu_mark: AtomicU64,
 }
 
 /// A wait in `emit`, as long as it lives.
@@ -150,7 +153,34 @@ fn now() -> u64 {
     u64::try_from(elapsed).map_or(u64::MAX, |nanos| nanos + 1)
 }
 
+/// The CPU time of this thread in nanoseconds.
+fn thread_cpu() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+    u64::try_from(nanos).unwrap_or_default()
+}
+
 impl Meter {
+    fn begin_call(&self) {
+        self.cpu_mark.store(0, Ordering::Relaxed);
+    }
+
+    /// The call goes on after it was suspended, perhaps on another thread.
+    pub(super) fn resume(&self) {
+        self.cpu_mark.store(thread_cpu(), Ordering::Relaxed);
+    }
+
+    /// The CPU time since the call went on or was last charged. What came before the first tick of
+    /// a call is not known, and free.
+    fn spent(&self) -> Duration {
+        let now = thread_cpu();
+        let spent = match self.cpu_mark.swap(now, Ordering::Relaxed) {
+            0 => 0,
+            mark => now.saturating_sub(mark),
+        };
+        Duration::from_nanos(spent)
+    }
+
     fn pause(&self) -> Pause<'_> {
         self.since.store(now(), Ordering::Relaxed);
         Pause(self)

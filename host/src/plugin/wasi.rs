@@ -27,6 +27,12 @@ const MAX_PIECES: u32 = 1_024;
 /// The longest line that standard error collects before it is written without its end.
 const MAX_STDERR_LINE: usize = 4 * 1024;
 
+/// The most bytes of one write to standard error.
+const MAX_STDERR_WRITE: u32 = 64 * 1024;
+
+/// The most random bytes of one call: programs ask for a seed, and more takes long.
+const MAX_RANDOM: u64 = 64 * 1024;
+
 /// The level of lines on standard error: info.
 const STDERR_LEVEL: u32 = 2;
 
@@ -45,7 +51,10 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 fn context(state: &mut State) -> &mut WasiP1Ctx {
     let plugin = &state.plugin;
-    state.wasi.get_or_insert_with(|| Box::new(WasiCtxBuilder::new().arg(plugin.name()).build_p1()))
+    state.wasi.get_or_insert_with(|| {
+        let mut builder = WasiCtxBuilder::new();
+        Box::new(builder.arg(plugin.name()).max_random_size(MAX_RANDOM).build_p1())
+    })
 }
 
 /// `fd_write(fd, iovs, iovs_len, nwritten) -> errno`.
@@ -73,14 +82,22 @@ async fn fd_write(
         let Ok(range) = memory::range(bytes, start, length, "fd_write") else {
             return Ok(FAULT);
         };
+        if descriptor == 2 {
+            let room = MAX_STDERR_WRITE - total;
+            let taken = length.min(room);
+            collect_stderr(state, &bytes[range][..taken as usize]);
+            total += taken;
+            if taken < length {
+                // A short write: the rest is for another call, and the ticker comes in between.
+                break;
+            }
+            continue;
+        }
         let Some(sum) = total.checked_add(length) else {
             return Ok(INVALID);
         };
         total = sum;
-        match descriptor {
-            1 => waited |= state.emit(&bytes[range]).await?,
-            _ => collect_stderr(state, &bytes[range]),
-        }
+        waited |= state.emit(&bytes[range]).await?;
     }
     let stored = store(bytes, written, &total.to_le_bytes());
     if waited {

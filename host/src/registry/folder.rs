@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,9 +54,13 @@ pub fn load_file(engine: &Engine, name: &str, file: &Path, limits: Limits) -> Re
 ///
 /// When it cannot be read or is too large.
 pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let size = fs::metadata(file).context("cannot be read")?.len();
-    anyhow::ensure!(size <= MAX_FILE, "it has {size} bytes; plugins have at most {MAX_FILE}");
-    fs::read(file).context("cannot be read")
+    let metadata = fs::metadata(file).context("cannot be read")?;
+    anyhow::ensure!(metadata.is_file(), "it is not a regular file");
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).context("cannot be read")?;
+    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    anyhow::ensure!(bytes.len() as u64 <= MAX_FILE, "it has more than {MAX_FILE} bytes");
+    Ok(bytes)
 }
 
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {

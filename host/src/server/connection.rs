@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::hijack::After;
+use super::send_half::{SendHalf, end_with_reset};
 use super::{Phase, Shared, hijack};
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
@@ -31,7 +32,7 @@ const LINGER_HURRIED: Duration = Duration::from_millis(500);
 /// One accepted connection.
 pub(super) struct Connection {
     pub(super) inbound: Inbound<OwnedReadHalf>,
-    pub(super) outbound: Outbound<OwnedWriteHalf>,
+    pub(super) outbound: Outbound<SendHalf>,
     pub(super) peer: SocketAddr,
     pub(super) shared: Arc<Shared>,
     /// Reused for every head: moving a timer's end is cheaper than a new timer.
@@ -51,7 +52,7 @@ impl Connection {
         let (read, write) = stream.into_split();
         Self {
             inbound: Inbound::new(read, shared.options.body_timeout),
-            outbound: Outbound::new(write, shared.options.write_timeout),
+            outbound: Outbound::new(SendHalf::new(write), shared.options.write_timeout),
             peer,
             alarm: Box::pin(sleep(shared.options.head_timeout)),
             shared,
@@ -177,11 +178,6 @@ impl Connection {
 
     /// Ends the connection with RST: what is unsent is thrown away, and the client sees an error.
     fn reset(self) {
-        // Failing that it is an ordinary close, which is the best there is then.
-        let _ = self.inbound.wire().as_ref().set_zero_linger();
-        if let Some(writer) = self.outbound.into_writer() {
-            // Otherwise its drop would close the sending side first, and look like a proper end.
-            writer.forget();
-        }
+        end_with_reset(self.inbound.wire().as_ref(), true);
     }
 }

@@ -9,12 +9,13 @@ use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::request::RequestView;
+use super::send_half::end_with_reset;
 use super::verdict::{Ending, Guilty, Verdict, judge};
 use crate::exchange::outbound::Plan;
 use crate::exchange::{Broken, Finished, Read, discard, drive};
 use crate::http::Refusal;
 use crate::http::framing::{self, Framing, Manner};
-use crate::http::head::{Method, RequestHead};
+use crate::http::head::{Method, RequestHead, Version};
 use crate::plugin::{Failure, Outlet as _, Plugin, Wiring};
 
 /// After an early finish, so much of the body may still come before the connection is given up …
@@ -88,7 +89,15 @@ async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plu
             && connection.inbound.carry().is_empty(),
     };
     connection.outbound.plan(plan);
+    // Whatever ends this connection before the response is whole must not look like its end.
+    let ends_with_close = head.version() == Version::Http10;
+    if ends_with_close {
+        end_with_reset(connection.inbound.wire().as_ref(), true);
+    }
     let outcome = duplex(connection, exchange, head, plugin).await;
+    if ends_with_close && (outcome.is_ok() || !connection.outbound.has_begun()) {
+        end_with_reset(connection.inbound.wire().as_ref(), false);
+    }
     match outcome {
         Ok(finished) => {
             let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
@@ -114,10 +123,7 @@ async fn duplex(
     let wiring = Wiring { exchange, outlet: Box::new(connection.outbound.clone()), request: Arc::new(view) };
     let finished = drive(plugin, wiring, &mut connection.inbound, &mut connection.outbound).await?;
     connection.outbound.finish().map_err(|total| Broken::Plugin {
-        failure: Failure::Trap {
-            reason: format!("it emitted less than its content-length of {total}"),
-            backtrace: String::new(),
-        },
+        failure: Failure::trap(format!("it emitted less than its content-length of {total}")),
         status: 500,
     })?;
     Ok(finished)

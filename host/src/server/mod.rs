@@ -9,6 +9,7 @@ mod accept;
 mod connection;
 mod hijack;
 mod request;
+mod send_half;
 mod verdict;
 
 use std::net::SocketAddr;
