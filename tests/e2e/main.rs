@@ -28,6 +28,7 @@ mod limits;
 mod logs;
 mod pieces;
 mod refused;
+mod regressions;
 mod requests;
 mod responses;
 mod run;

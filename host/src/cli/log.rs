@@ -37,7 +37,6 @@ enum Level {
 impl LogArgs {
     /// Starts logging, until the guard is dropped. Only our own lines and the plugins': the
     /// libraries' are about themselves.
-    #[must_use]
     pub(super) fn start(self) -> WorkerGuard {
         let level = match self.log_level {
             Level::Error => "error",
