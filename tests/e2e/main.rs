@@ -32,6 +32,7 @@ mod regressions;
 mod requests;
 mod responses;
 mod run;
+mod samples;
 mod shutdown;
 mod timers;
 mod tools;

@@ -16,8 +16,8 @@ fn run_fails_when_its_input_cannot_be_read() {
     assert!(!said.is_empty(), "it says why");
 }
 
-/// A time that reaches beyond what a clock can tell was accepted, and the first connection then
-/// overflowed the clock.
+/// A time that reaches beyond what a clock can tell was accepted at the start, and overflowed the
+/// clock once it was used.
 #[test]
 fn a_time_beyond_all_clocks_is_wrong_usage() {
     let folder = Folder::of(&["rot13"]);

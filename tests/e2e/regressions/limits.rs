@@ -14,7 +14,7 @@ fn sleeping_costs_no_cpu() {
 }
 
 /// The other way round: one `random_get` over all of the memory ran on the host's side, where no
-/// tick interrupts it and none was counted.
+/// tick interrupts it: a limit of 100 ms took effect after seconds.
 #[test]
 fn a_flood_of_random_bytes_ends_within_the_limits() {
     let server = Server::with(&["random_bomb", "rot13"], &["--memory", "64MiB", "--cpu-per-call", "100ms"]);

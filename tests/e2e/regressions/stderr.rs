@@ -34,7 +34,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
 }
 
 /// WASI hands on what is written to stderr piece by piece, and each newline makes a log line: two
-/// gigabytes of newlines in one call, which no limit interrupted, held a thread for a minute.
+/// gigabytes of newlines in one call, which no limit interrupted, held a thread and silenced others.
 #[test]
 fn a_flood_of_newlines_in_one_call() {
     let server = Server::with(&["stderr_bomb", "rot13"], &["--memory", "64MiB"]);
