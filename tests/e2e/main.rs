@@ -27,6 +27,7 @@ mod layers;
 mod limits;
 mod logs;
 mod pieces;
+mod pipes;
 mod refused;
 mod regressions;
 mod requests;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use clap::Args;
 
 use super::log::LogArgs;
 use super::{LimitArgs, name_of, resolve};
+use crate::exchange::Broken;
+use crate::exchange::chain::{MAX_STAGES, Stage, drive_chain};
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
-use crate::exchange::{Broken, drive};
-use crate::plugin::{Engine, EngineOptions, Outlet as _, Plugin, Request, Wiring};
+use crate::plugin::{Engine, EngineOptions, Outlet as _, Plugin, Request};
 use crate::registry::folder;
 
 /// A reader of standard output may pause for as long as it likes.
@@ -26,10 +27,11 @@ const NO_WRITE_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// The same runtime and budgets as in the server:
 ///
 ///     echo hello | wasmplex run plugins/rot13.wasm
+///     echo hello | wasmplex run upper+rot13
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Run {
-    /// A plugin file, or a name in the plugin folder
+    /// A plugin file, or a name in the plugin folder; several joined by + run in a row
     plugin: String,
     /// Folder to look the name up in
     #[arg(long, value_name = "DIR", default_value = "plugins", env = "WASMPLEX_PLUGINS")]
@@ -52,33 +54,49 @@ impl Request for NoRequest {
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let _log = self.log.start();
-        let file = resolve(&self.plugin, &self.plugins)?;
-        let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
-        let plugin = folder::load_file(&engine, &name_of(&file), &file, self.limits.into())
-            .map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
+        let files = stages(&self.plugin, &self.plugins)?;
+        let engine = Engine::new(&EngineOptions { max_instances: files.len() as u32 })?;
+        let plugins = files
+            .iter()
+            .map(|file| {
+                let plugin = folder::load_file(&engine, &name_of(file), file, self.limits.into());
+                plugin.map_err(|reason| anyhow!("{}: {reason}", file.display()))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("no event loop")?;
-        let outcome = runtime.block_on(stream(&plugin));
+        let outcome = runtime.block_on(stream(plugins));
         // A read of standard input that nobody needs any more must not hold the end up.
         runtime.shutdown_background();
         outcome.map(|()| ExitCode::SUCCESS)
     }
 }
 
-async fn stream(plugin: &Arc<Plugin>) -> anyhow::Result<()> {
+/// The files that `a.wasm+b.wasm` means.
+fn stages(plugin: &str, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if Path::new(plugin).is_file() {
+        return Ok(vec![plugin.into()]);
+    }
+    anyhow::ensure!(plugin.split('+').count() <= MAX_STAGES, "at most {MAX_STAGES} plugins in a row");
+    plugin.split('+').map(|part| resolve(part, folder)).collect()
+}
+
+async fn stream(plugins: Vec<Arc<Plugin>>) -> anyhow::Result<()> {
     let mut source = Inbound::until_end(tokio::io::stdin());
     let mut outlet = Outbound::new(tokio::io::stdout(), NO_WRITE_TIMEOUT);
-    let wiring = Wiring {
-        exchange: 1,
-        outlet: Box::new(outlet.clone()),
-        request: Arc::new(NoRequest(plugin.name().into())),
+    let stage = |plugin: Arc<Plugin>| {
+        let request = Arc::new(NoRequest(plugin.name().into()));
+        Stage { plugin, request }
     };
-    let outcome = drive(plugin, wiring, &mut source, &mut outlet).await;
+    let stages: Vec<Stage> = plugins.into_iter().map(stage).collect();
+    let outcome = drive_chain(&stages, 1, &mut source, &mut outlet).await;
     let flushed = poll_fn(|context| outlet.poll_flush(context)).await;
     match (outcome, flushed) {
         (Ok(_), Ok(())) => Ok(()),
-        (Err(Broken::Plugin { failure, .. }), _) => bail!("{} failed: {failure}", plugin.name()),
-        (Err(Broken::Client(error)), _) => bail!("standard input: {error}"),
-        (Err(Broken::Gone), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
+        (Err((stage, Broken::Plugin { failure, .. })), _) => {
+            bail!("{} failed: {failure}", stages[stage].plugin.name())
+        }
+        (Err((_, Broken::Client(error))), _) => bail!("standard input: {error}"),
+        (Err((_, Broken::Gone)), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
     }
 }

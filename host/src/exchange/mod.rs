@@ -12,8 +12,10 @@
 //! - the end of a response is said, never implied: only `Ok` leads to it.
 
 mod buffers;
+pub mod chain;
 pub mod inbound;
 pub mod outbound;
+mod pipe;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -24,7 +26,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
-use crate::plugin::{CallError, Failure, Instance, Outlet, OutletError, Plugin, Wiring};
+use crate::plugin::{CallError, Failure, Instance, Outlet, OutletError, Plugin, Response, Wiring};
 
 /// Where body bytes come from.
 pub trait Source: Send {
@@ -33,6 +35,12 @@ pub trait Source: Send {
 
     /// Whether a body was announced at all, empty or not.
     fn has_body(&self) -> bool;
+
+    /// Ready when the stage before this one has let its response head go, with what it wants of it;
+    /// at once where there is no such stage.
+    fn poll_head(&mut self, _context: &mut Context<'_>) -> Poll<Option<Response>> {
+        Poll::Ready(None)
+    }
 
     /// Puts body bytes at the front of `area`, at least one.
     ///
@@ -112,10 +120,11 @@ enum Event {
 /// [`Broken`] when there is no proper end to be said.
 pub async fn drive(
     plugin: &Arc<Plugin>,
-    wiring: Wiring,
+    mut wiring: Wiring,
     source: &mut impl Source,
     outlet: &mut impl Outlet,
 ) -> Result<Finished, Broken> {
+    wiring.inherited = poll_fn(|context| source.poll_head(context)).await;
     let start = pin!(Instance::start(plugin, wiring));
     let mut instance = match supervise(start, source, outlet).await {
         Ok(instance) => instance,

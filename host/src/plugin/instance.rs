@@ -31,6 +31,8 @@ pub struct Wiring {
     pub outlet: Box<dyn Outlet>,
     /// What the plugin may ask about.
     pub request: Arc<dyn Request>,
+    /// The response head so far, where a stage before this one has shaped it.
+    pub inherited: Option<Response>,
 }
 
 /// A live instance. Dropping it, even in the middle of a call, gives everything back.
@@ -74,7 +76,7 @@ impl Instance {
     ///
     /// [`CallError`] when any of these fails.
     pub async fn start(plugin: &Arc<Plugin>, wiring: Wiring) -> Result<Self, CallError> {
-        let state = State::new(Arc::clone(plugin), wiring.exchange, wiring.outlet, wiring.request);
+        let state = State::new(Arc::clone(plugin), wiring);
         let budget =
             CallBudget { meter: Arc::clone(&state.meter), time_per_call: plugin.limits.time_per_call };
         let mut store = Store::new(plugin.pre.module().engine(), state);

@@ -97,6 +97,15 @@ impl Response {
         self.begun
     }
 
+    /// What the next stage of a chain takes over: status and fields, but not the length of a body
+    /// that is about to be changed.
+    #[must_use]
+    pub fn inherited(&self) -> Self {
+        let mut response = Self { begun: false, ..self.clone() };
+        response.fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
+        response
+    }
+
     /// Notes that the head is on its way.
     pub(super) const fn set_begun(&mut self) {
         self.begun = true;

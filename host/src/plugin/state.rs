@@ -11,6 +11,7 @@ use wasmtime::Memory;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::failure::{Thrown, beyond};
+use super::instance::Wiring;
 use super::limits::GrowthLimiter;
 use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
@@ -40,17 +41,12 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(
-        plugin: Arc<Plugin>,
-        exchange: u64,
-        outlet: Box<dyn Outlet>,
-        request: Arc<dyn Request>,
-    ) -> Self {
+    pub(super) fn new(plugin: Arc<Plugin>, wiring: Wiring) -> Self {
         Self {
-            exchange,
-            outlet,
-            request,
-            response: Response::default(),
+            exchange: wiring.exchange,
+            outlet: wiring.outlet,
+            request: wiring.request,
+            response: wiring.inherited.unwrap_or_default(),
             memory: None,
             timer: None,
             limiter: GrowthLimiter::new(&plugin.limits),

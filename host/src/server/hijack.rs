@@ -11,12 +11,14 @@ use super::connection::Connection;
 use super::request::RequestView;
 use super::send_half::end_with_reset;
 use super::verdict::{Ending, Guilty, Verdict, judge};
+use crate::exchange::chain::{MAX_STAGES, Stage, drive_chain};
 use crate::exchange::outbound::Plan;
-use crate::exchange::{Broken, Finished, Read, discard, drive};
+use crate::exchange::{Broken, Finished, Read, discard};
 use crate::http::Refusal;
-use crate::http::framing::{self, Framing, Manner};
+use crate::http::framing::{self, Manner};
 use crate::http::head::{Method, RequestHead, Version};
-use crate::plugin::{Failure, Outlet as _, Plugin, Wiring};
+use crate::plugin::{Failure, Outlet as _, Plugin};
+use crate::registry::Registry;
 
 /// After an early finish, so much of the body may still come before the connection is given up …
 const DRAIN_BYTES: usize = 256 * 1024;
@@ -47,16 +49,16 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
     connection.inbound.expect(manner.framing);
     // Held to the end: it is what `--max-exchanges` counts.
     let shared = Arc::clone(&connection.shared);
-    let admitted = match shared.registry.find(head.first_segment()) {
-        None => Err(Refusal::new(404, "no plugin has this name")),
-        Some(plugin) => match shared.exchanges.try_acquire() {
-            Ok(permit) => Ok((plugin, permit)),
+    let admitted = find(&shared.registry, head.first_segment()).and_then(|plugins| {
+        // Every stage has an instance, and counts.
+        match shared.exchanges.try_acquire_many(plugins.len() as u32) {
+            Ok(permit) => Ok((plugins, permit)),
             Err(_) => Err(Refusal::new(503, "too many exchanges are open; try again later")),
-        },
-    };
+        }
+    });
     match admitted {
-        Ok((plugin, permit)) => {
-            let after = run(connection, head, manner, &plugin).await;
+        Ok((plugins, permit)) => {
+            let after = run(connection, head, manner, plugins).await;
             drop(permit);
             settle(connection, after, manner).await
         }
@@ -69,6 +71,15 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
     }
 }
 
+/// The plugins of a route, `a` or `a+b+c`, in order.
+fn find(registry: &Registry, route: &str) -> Result<Vec<Arc<Plugin>>, Refusal> {
+    if route.split('+').count() > MAX_STAGES {
+        return Err(Refusal::bad_request("too many plugins in a row (at most 8)"));
+    }
+    let plugins = route.split('+').map(|name| registry.find(name)).collect::<Option<_>>();
+    plugins.ok_or(Refusal::new(404, "no plugin has this name"))
+}
+
 /// What an exchange left behind.
 enum Left {
     /// A response with its proper end; the body may be unread.
@@ -77,7 +88,12 @@ enum Left {
     Broken(After),
 }
 
-async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plugin: &Arc<Plugin>) -> Left {
+async fn run(
+    connection: &mut Connection,
+    head: RequestHead,
+    manner: Manner,
+    plugins: Vec<Arc<Plugin>>,
+) -> Left {
     let exchange = connection.shared.next_exchange();
     let plan = Plan {
         version: head.version(),
@@ -85,7 +101,7 @@ async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plu
         close: !manner.keep_alive || connection.shared.is_draining(),
         // RFC 9110 section 10.1.1: needless once the body is coming.
         interim: manner.expects_continue
-            && manner.framing != Framing::None
+            && !connection.inbound.is_complete()
             && connection.inbound.carry().is_empty(),
     };
     connection.outbound.plan(plan);
@@ -94,19 +110,26 @@ async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plu
     if ends_with_close {
         end_with_reset(connection.inbound.wire().as_ref(), true);
     }
-    let outcome = duplex(connection, exchange, head, plugin).await;
+    let head = Arc::new(head);
+    let stage = |plugin: Arc<Plugin>| {
+        let view =
+            RequestView { head: Arc::clone(&head), peer: connection.peer, plugin: plugin.name().into() };
+        Stage { plugin, request: Arc::new(view) }
+    };
+    let stages: Vec<Stage> = plugins.into_iter().map(stage).collect();
+    let outcome = duplex(connection, exchange, &stages).await;
     if ends_with_close && (outcome.is_ok() || !connection.outbound.has_begun()) {
         end_with_reset(connection.inbound.wire().as_ref(), false);
     }
     match outcome {
         Ok(finished) => {
             let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
-            log_end(connection, exchange, plugin, "clean", detail);
+            log_end(connection, exchange, &stages, "clean", detail);
             Left::Whole
         }
-        Err(broken) => {
+        Err((stage, broken)) => {
             let verdict = judge(broken, connection.outbound.fault());
-            log_broken(connection, exchange, plugin, &verdict);
+            log_broken(connection, exchange, &stages, stage, &verdict);
             Left::Broken(carry_out(connection, plan, verdict))
         }
     }
@@ -116,15 +139,12 @@ async fn run(connection: &mut Connection, head: RequestHead, manner: Manner, plu
 async fn duplex(
     connection: &mut Connection,
     exchange: u64,
-    head: RequestHead,
-    plugin: &Arc<Plugin>,
-) -> Result<Finished, Broken> {
-    let view = RequestView { head, peer: connection.peer, plugin: plugin.name().into() };
-    let wiring = Wiring { exchange, outlet: Box::new(connection.outbound.clone()), request: Arc::new(view) };
-    let finished = drive(plugin, wiring, &mut connection.inbound, &mut connection.outbound).await?;
-    connection.outbound.finish().map_err(|total| Broken::Plugin {
-        failure: Failure::trap(format!("it emitted less than its content-length of {total}")),
-        status: 500,
+    stages: &[Stage],
+) -> Result<Finished, (usize, Broken)> {
+    let finished = drive_chain(stages, exchange, &mut connection.inbound, &mut connection.outbound).await?;
+    connection.outbound.finish().map_err(|total| {
+        let failure = Failure::trap(format!("it emitted less than its content-length of {total}"));
+        (stages.len() - 1, Broken::Plugin { failure, status: 500 })
     })?;
     Ok(finished)
 }
@@ -193,30 +213,37 @@ async fn drain(connection: &mut Connection, manner: Manner) -> After {
     timeout(DRAIN_TIME, rest).await.unwrap_or(After::Linger)
 }
 
-fn log_broken(connection: &Connection, exchange: u64, plugin: &Plugin, verdict: &Verdict) {
-    let reason = &verdict.reason;
+fn log_broken(connection: &Connection, exchange: u64, stages: &[Stage], stage: usize, verdict: &Verdict) {
+    let reason = verdict.reason.as_str();
     match verdict.guilty {
         Guilty::Plugin => {
+            let plugin = &stages[stage].plugin;
             tracing::warn!(
                 plugin = plugin.name(),
                 version = plugin.version(),
                 exchange,
-                reason = reason.as_str(),
+                reason,
                 "plugin failed"
             );
-            log_end(connection, exchange, plugin, "failed", reason);
+            log_end(connection, exchange, stages, "failed", reason);
         }
         Guilty::Client => {
             let outcome = if verdict.ending == Ending::Cut { "cut" } else { "gone" };
-            log_end(connection, exchange, plugin, outcome, reason);
+            log_end(connection, exchange, stages, outcome, reason);
         }
     }
 }
 
-fn log_end(connection: &Connection, exchange: u64, plugin: &Plugin, outcome: &str, detail: &str) {
+fn log_end(connection: &Connection, exchange: u64, stages: &[Stage], outcome: &str, detail: &str) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let join = |part: fn(&Plugin) -> &str| {
+        stages.iter().map(|stage| part(&stage.plugin)).collect::<Vec<_>>().join("+")
+    };
     tracing::debug!(
-        plugin = plugin.name(),
-        version = plugin.version(),
+        plugin = join(Plugin::name),
+        version = join(Plugin::version),
         exchange,
         outcome,
         detail,

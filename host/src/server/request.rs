@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::http::head::RequestHead;
 use crate::plugin::Request;
 
 /// A request head as plugins see it.
 pub(super) struct RequestView {
-    pub(super) head: RequestHead,
+    pub(super) head: Arc<RequestHead>,
     pub(super) peer: SocketAddr,
     pub(super) plugin: Box<str>,
 }

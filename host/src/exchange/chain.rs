@@ -1,0 +1,176 @@
+//! Several plugins on one stream: each stage is [`super::drive`] of its own, joined by pipes.
+//!
+//! All stages run in the exchange's one task. A stage opens when the stage before it has let its
+//! head go, and takes over the fields set there; so the client's head leaves when all have opened,
+//! and a stage that holds its head holds that of the whole chain.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use super::pipe::{PipeOutlet, PipeSource, pipe};
+use super::{Broken, Finished, Source, drive};
+use crate::plugin::{Outlet, Plugin, Request, Wiring};
+
+/// The most stages of a chain: each costs an instance.
+pub const MAX_STAGES: usize = 8;
+
+/// How often the stages are polled in a row before other tasks get their turn.
+const MAX_TURNS: usize = 64;
+
+/// One plugin of a chain, and what its instance is told.
+pub struct Stage {
+    pub plugin: Arc<Plugin>,
+    pub request: Arc<dyn Request>,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Finished, Broken>> + Send + 'a>>;
+
+/// Runs one exchange through all `stages`, as [`drive`] does through one.
+///
+/// # Errors
+///
+/// [`Broken`], and which stage broke.
+pub async fn drive_chain<O: Outlet + Clone + 'static>(
+    stages: &[Stage],
+    exchange: u64,
+    source: &mut impl Source,
+    outlet: &mut O,
+) -> Result<Finished, (usize, Broken)> {
+    debug_assert!((1..=MAX_STAGES).contains(&stages.len()));
+    if let [stage] = stages {
+        let wiring = wiring(stage, exchange, Box::new(outlet.clone()));
+        return drive(&stage.plugin, wiring, source, outlet).await.map_err(|broken| (0, broken));
+    }
+    let mut chain = Chain::assemble(stages, exchange, source, outlet);
+    poll_fn(|context| chain.poll(context)).await
+}
+
+fn wiring(stage: &Stage, exchange: u64, outlet: Box<dyn Outlet>) -> Wiring {
+    Wiring { exchange, outlet, request: Arc::clone(&stage.request), inherited: None }
+}
+
+struct Chain<'a> {
+    /// `None` where the stage is done.
+    running: Vec<Option<Running<'a>>>,
+    /// The outlets between the stages: the one behind stage `i` at `i`.
+    pipes: Vec<PipeOutlet>,
+    changed: Arc<AtomicBool>,
+    /// The first stage is done with a body that may still be coming, or a stage finished before
+    /// the one that feeds it.
+    is_early: Arc<AtomicBool>,
+}
+
+impl<'a> Chain<'a> {
+    fn assemble<O: Outlet + Clone + 'static>(
+        stages: &'a [Stage],
+        exchange: u64,
+        source: &'a mut impl Source,
+        outlet: &O,
+    ) -> Self {
+        let changed = Arc::new(AtomicBool::new(false));
+        let is_early = Arc::new(AtomicBool::new(false));
+        let has_body = source.has_body();
+        let mut running: Vec<Option<Running<'a>>> = Vec::with_capacity(stages.len());
+        let mut pipes = Vec::new();
+        let mut client = Some(source);
+        let mut feed: Option<PipeSource> = None;
+        for stage in &stages[..stages.len() - 1] {
+            let (pipe, next) = pipe(&changed, has_body);
+            pipes.push(pipe.clone());
+            let wiring = wiring(stage, exchange, Box::new(pipe.clone()));
+            let future: Running<'a> = match (feed.replace(next), client.take()) {
+                (Some(feed), _) => Box::pin(run_later(&stage.plugin, wiring, feed, pipe)),
+                (None, Some(client)) => {
+                    Box::pin(run_first(&stage.plugin, wiring, client, pipe, Arc::clone(&is_early)))
+                }
+                (None, None) => continue,
+            };
+            running.push(Some(future));
+        }
+        if let (Some(feed), Some(last)) = (feed, stages.last()) {
+            let wiring = wiring(last, exchange, Box::new(outlet.clone()));
+            running.push(Some(Box::pin(run_later(&last.plugin, wiring, feed, outlet.clone()))));
+        }
+        Self { running, pipes, changed, is_early }
+    }
+
+    /// Polls all stages in turn for as long as anything moves between them.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Finished, (usize, Broken)>> {
+        for _ in 0..MAX_TURNS {
+            self.changed.store(false, Ordering::Relaxed);
+            for stage in 0..self.running.len() {
+                let Some(running) = &mut self.running[stage] else {
+                    continue;
+                };
+                match running.as_mut().poll(context) {
+                    Poll::Pending => {}
+                    Poll::Ready(Err(broken)) => return Poll::Ready(Err((stage, broken))),
+                    Poll::Ready(Ok(finished)) => {
+                        if let Some(finished) = self.finish(stage, finished) {
+                            return Poll::Ready(Ok(finished));
+                        }
+                    }
+                }
+            }
+            if !self.changed.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// A stage has said its last word. What feeds it is needed no more; what it feeds is told.
+    /// With the last stage, the exchange is finished.
+    fn finish(&mut self, stage: usize, finished: Finished) -> Option<Finished> {
+        self.running[stage] = None;
+        if finished == Finished::Early {
+            self.is_early.store(true, Ordering::Relaxed);
+            for before in &mut self.running[..stage] {
+                *before = None;
+            }
+        }
+        match self.pipes.get(stage) {
+            Some(pipe) => {
+                pipe.end();
+                None
+            }
+            None if self.is_early.load(Ordering::Relaxed) => Some(Finished::Early),
+            None => Some(Finished::Complete),
+        }
+    }
+}
+
+/// The first stage, which has the client at its back: when it is done, it goes on watching for a
+/// client that leaves.
+async fn run_first(
+    plugin: &Arc<Plugin>,
+    wiring: Wiring,
+    source: &mut impl Source,
+    mut pipe: PipeOutlet,
+    is_early: Arc<AtomicBool>,
+) -> Result<Finished, Broken> {
+    if drive(plugin, wiring, source, &mut pipe).await? == Finished::Early {
+        is_early.store(true, Ordering::Relaxed);
+    }
+    pipe.end();
+    loop {
+        match poll_fn(|context| source.poll_left(context)).await {
+            // Nobody waits for the rest of the body any more.
+            Broken::Client(_) if is_early.load(Ordering::Relaxed) => std::future::pending().await,
+            broken => return Err(broken),
+        }
+    }
+}
+
+async fn run_later(
+    plugin: &Arc<Plugin>,
+    wiring: Wiring,
+    mut feed: PipeSource,
+    mut outlet: impl Outlet,
+) -> Result<Finished, Broken> {
+    drive(plugin, wiring, &mut feed, &mut outlet).await
+}

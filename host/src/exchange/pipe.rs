@@ -1,0 +1,163 @@
+//! What joins two stages of a chain: the outlet of one is the source of the next.
+//!
+//! Both ends belong to one task, which polls the stages in turn (see [`super::chain`]); so a pipe
+//! needs no wakers, only a mark that says that something has changed and another turn is due.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use super::{Broken, Read, Source, SourceError, buffers};
+use crate::http::encode::is_settable_field;
+use crate::http::framing::parse_length;
+use crate::plugin::{Outlet, OutletError, Response};
+
+/// The most bytes that wait between two stages: a chunk's worth. `emit` waits beyond.
+const MAX_PENDING: usize = 64 * 1024;
+
+/// The writing end. Clones share it.
+#[derive(Clone)]
+pub(super) struct PipeOutlet(Arc<Pipe>);
+
+/// The reading end.
+pub(super) struct PipeSource {
+    pipe: Arc<Pipe>,
+    has_body: bool,
+}
+
+struct Pipe {
+    state: Mutex<State>,
+    changed: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` that were read. `read <= buffer.len()`.
+    read: usize,
+    head: Option<Response>,
+    ended: bool,
+}
+
+/// A pipe whose traffic sets `changed`. `has_body` is the exchange's.
+pub(super) fn pipe(changed: &Arc<AtomicBool>, has_body: bool) -> (PipeOutlet, PipeSource) {
+    let pipe = Arc::new(Pipe { state: Mutex::default(), changed: Arc::clone(changed) });
+    (PipeOutlet(Arc::clone(&pipe)), PipeSource { pipe, has_body })
+}
+
+impl Pipe {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves bytes and positions that are still consistent.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl PipeOutlet {
+    /// No more bytes will come.
+    pub(super) fn end(&self) {
+        self.0.lock().ended = true;
+        self.0.mark();
+    }
+}
+
+impl Outlet for PipeOutlet {
+    fn begin(&mut self, response: &Response) -> Result<(), OutletError> {
+        self.0.lock().head = Some(response.inherited());
+        self.0.mark();
+        Ok(())
+    }
+
+    fn offer(&mut self, bytes: &[u8]) -> Result<usize, OutletError> {
+        let mut state = self.0.lock();
+        if state.buffer.capacity() == 0 {
+            state.buffer = buffers::take();
+        }
+        let room = MAX_PENDING.saturating_sub(state.buffer.len());
+        let taken = bytes.len().min(room);
+        state.buffer.extend_from_slice(&bytes[..taken]);
+        self.0.mark();
+        Ok(taken)
+    }
+
+    fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
+        if self.0.lock().buffer.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
+        is_settable_field(name, value)
+            && (!name.eq_ignore_ascii_case(b"content-length") || parse_length(value).is_some())
+    }
+}
+
+impl Source for PipeSource {
+    fn is_ready(&self) -> bool {
+        let state = self.pipe.lock();
+        state.ended || !state.buffer.is_empty()
+    }
+
+    fn has_body(&self) -> bool {
+        self.has_body
+    }
+
+    fn poll_head(&mut self, _context: &mut Context<'_>) -> Poll<Option<Response>> {
+        self.pipe.lock().head.take().map_or(Poll::Pending, |head| Poll::Ready(Some(head)))
+    }
+
+    fn poll_read(&mut self, _context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        let mut state = self.pipe.lock();
+        let rest = &state.buffer[state.read..];
+        if rest.is_empty() {
+            return if state.ended { Poll::Ready(Ok(Read::End)) } else { Poll::Pending };
+        }
+        let length = rest.len().min(area.len());
+        area[..length].copy_from_slice(&rest[..length]);
+        state.read += length;
+        if state.read == state.buffer.len() {
+            state.read = 0;
+            buffers::give(std::mem::take(&mut state.buffer));
+        }
+        self.pipe.mark();
+        Poll::Ready(Ok(Read::Data(length)))
+    }
+
+    fn poll_left(&mut self, _context: &mut Context<'_>) -> Poll<Broken> {
+        // The first stage watches the client for all.
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn bytes_pass_in_order_within_the_bound() {
+        let changed = Arc::new(AtomicBool::new(false));
+        let (mut outlet, mut source) = pipe(&changed, true);
+        let context = &mut Context::from_waker(Waker::noop());
+        let sent: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
+        let mut received = Vec::new();
+        let mut offered = 0;
+        let mut area = [0; 50_000];
+        while received.len() < sent.len() {
+            offered += outlet.offer(&sent[offered..]).unwrap();
+            assert!(offered - received.len() <= MAX_PENDING);
+            assert!(outlet.poll_flush(context).is_pending());
+            assert!(changed.swap(false, Ordering::Relaxed));
+            let Poll::Ready(Ok(Read::Data(length))) = source.poll_read(context, &mut area) else {
+                panic!("bytes are there");
+            };
+            received.extend_from_slice(&area[..length]);
+        }
+        assert_eq!(received, sent);
+        assert!(outlet.poll_flush(context).is_ready() && !source.is_ready());
+        assert!(source.poll_read(context, &mut area).is_pending());
+        outlet.end();
+        assert_eq!(source.poll_read(context, &mut area), Poll::Ready(Ok(Read::End)));
+    }
+}
