@@ -39,7 +39,7 @@ struct Args {
     /// A few seconds in all: shows that it works, and little more
     #[arg(long)]
     quick: bool,
-    /// How often every measurement is repeated, the servers in turn [default: 7; 2 with --quick]
+    /// How often every measurement is repeated, the servers in turn [default: 15; 2 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Another build of wasmplex to measure with the rest, before and after a change; may be repeated
@@ -59,8 +59,9 @@ struct Args {
     serve_native: bool,
 }
 
-/// How long a run lasts.
-const RUN: Duration = Duration::from_millis(500);
+/// How long a run lasts. Where the scheduler puts threads stays the same for most of a run and
+/// weighs a lot, so many short runs say more than few long ones.
+const RUN: Duration = Duration::from_millis(250);
 const QUICK_RUN: Duration = Duration::from_millis(80);
 
 fn main() -> anyhow::Result<()> {
@@ -73,7 +74,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     contender::raise_descriptor_limit()?;
-    let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 7 });
+    let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 15 });
     let time = if args.quick { QUICK_RUN } else { RUN };
     let filter = args.filter.unwrap_or_default();
     let plugins = Plugins::new()?;
@@ -91,7 +92,7 @@ fn main() -> anyhow::Result<()> {
                 run(measurement, server, QUICK_RUN)?;
             }
         }
-        for round in 0..rounds {
+        for round in 0..measurement.rounds(rounds) {
             for (contender, server) in contenders.iter().zip(&servers) {
                 let sample = match wants_fresh {
                     true => run(measurement, &contender.start()?, time)?,

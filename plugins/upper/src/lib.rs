@@ -47,19 +47,13 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         let outcome = Request::new().assert_cuts_agree::<Upper>(&all);
         assert_eq!(outcome.emitted, all.to_ascii_uppercase());
-        assert_eq!(
-            outcome.field("content-type"),
-            Some(b"text/plain".as_slice())
-        );
+        assert_eq!(outcome.field("content-type"), Some(b"text/plain".as_slice()));
         assert_eq!(outcome.ending, Ending::Clean);
     }
 
     #[test]
     fn one_emit_for_each_chunk() {
         let outcome = run::<Upper>(&[b"hel", b"lo"]);
-        assert_eq!(
-            (outcome.emitted.as_slice(), outcome.emits),
-            (b"HELLO".as_slice(), 2)
-        );
+        assert_eq!((outcome.emitted.as_slice(), outcome.emits), (b"HELLO".as_slice(), 2));
     }
 }

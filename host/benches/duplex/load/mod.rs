@@ -63,6 +63,11 @@ impl Measurement {
         matches!(self.load, Load::Idle { .. })
     }
 
+    /// How often to repeat, out of the `rounds` that are wanted. Memory hardly differs.
+    pub(crate) const fn rounds(&self, rounds: u32) -> u32 {
+        if self.wants_fresh_server() && rounds > MEMORY_ROUNDS { MEMORY_ROUNDS } else { rounds }
+    }
+
     /// Puts the load on `server` for about `time`.
     pub(crate) fn run(&self, server: &Server, time: Duration) -> anyhow::Result<Sample> {
         match self.load {
@@ -75,6 +80,9 @@ impl Measurement {
         }
     }
 }
+
+/// Enough to see that the figure stays.
+const MEMORY_ROUNDS: u32 = 3;
 
 /// What one run gave: names, with their unit, and values. Lower is better for all of them.
 pub(crate) struct Sample(pub(crate) Vec<(&'static str, f64)>);
