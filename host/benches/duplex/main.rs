@@ -24,7 +24,7 @@ mod report;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Parser;
 
 use contender::{Contender, Plugins, Server};
@@ -77,6 +77,9 @@ fn main() -> anyhow::Result<()> {
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 15 });
     let time = if args.quick { QUICK_RUN } else { RUN };
     let filter = args.filter.unwrap_or_default();
+    let mut measurements = load::all();
+    measurements.retain(|measurement| measurement.name().contains(&filter));
+    ensure!(!measurements.is_empty(), "no measurement has {filter:?} in its name");
     let plugins = Plugins::new()?;
     // The first one is what the others' ratios refer to.
     let mut contenders = vec![Contender::native()?, Contender::wasmplex(&plugins)];
@@ -84,7 +87,7 @@ fn main() -> anyhow::Result<()> {
     let servers = contenders.iter().map(Contender::start).collect::<anyhow::Result<Vec<_>>>()?;
     let mut report =
         Report::new(contenders.iter().map(|contender| contender.name().to_owned()).collect(), args.json);
-    for measurement in load::all().iter().filter(|measurement| measurement.name().contains(&filter)) {
+    for measurement in &measurements {
         let wants_fresh = measurement.wants_fresh_server();
         if !wants_fresh {
             // What is done once (page faults, the first compiled path) is no part of any figure.

@@ -8,8 +8,12 @@ use crate::plugin::abi::CHUNK_CAPACITY;
 /// The most outbound buffers that a thread keeps for its next exchanges.
 const MAX_SPARE: usize = 8;
 
-/// The largest outbound buffer that is kept: payload, a head and framing.
-const MAX_SPARE_CAPACITY: usize = 128 * 1024;
+/// What a new outbound buffer has room for: a chunk's worth of payload, a usual head and framing. To
+/// grow step by step would copy, and end beyond what the allocator keeps at hand.
+const CAPACITY: usize = CHUNK_CAPACITY + 4 * 1024;
+
+/// The largest outbound buffer that is kept: the one before, grown for an unusual head.
+const MAX_SPARE_CAPACITY: usize = 4 * CAPACITY;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
@@ -30,7 +34,7 @@ pub(super) fn with_area<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
 
 /// An empty buffer to gather output in.
 pub(super) fn take() -> Vec<u8> {
-    SPARE.with_borrow_mut(|spare| spare.pop()).unwrap_or_default()
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(CAPACITY))
 }
 
 /// Gives a buffer back when all of it has left.
