@@ -50,7 +50,7 @@ plugins/upper.wasm: $(wildcard plugins/upper/src/*.rs plugin-sdk/rust/src/*.rs) 
 	@scripts/wasm-rust.sh plugins/upper $@ || { code=$$?; [[ $$code == 3 ]] && echo "skipped: $@"; }
 
 .PHONY: bench
-bench: build plugins ## Measure against the same work done natively (about two minutes)
+bench: build plugins ## Measure against the same work done natively (about a minute)
 	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex
 
 .PHONY: clean
