@@ -216,7 +216,6 @@ impl<W: AsyncWrite + Send + Unpin> Outlet for Outbound<W> {
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
         encode::is_settable_field(name, value)
-            && (!name.eq_ignore_ascii_case(b"content-length") || parse_length(value).is_some())
     }
 }
 

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use super::{Broken, Read, Source, SourceError, buffers};
 use crate::http::encode::is_settable_field;
-use crate::http::framing::parse_length;
 use crate::plugin::{Outlet, OutletError, Response};
 
 /// The most bytes that wait between two stages: a chunk's worth. `emit` waits beyond.
@@ -89,7 +88,6 @@ impl Outlet for PipeOutlet {
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
         is_settable_field(name, value)
-            && (!name.eq_ignore_ascii_case(b"content-length") || parse_length(value).is_some())
     }
 }
 

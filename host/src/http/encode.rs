@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::decode::is_token;
+use super::framing::parse_length;
 
 /// How the response body's end is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +40,8 @@ const CHUNK_HEAD: usize = 5 + 2;
 /// What ends a chunked body without trailers.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Whether a plugin may set this response field. `content-length` is allowed, and enforced.
+/// Whether a plugin may set this response field. `content-length` is allowed if it is a length, and
+/// enforced.
 #[must_use]
 pub fn is_settable_field(name: &[u8], value: &[u8]) -> bool {
     let is_framing = FRAMING_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()));
@@ -48,6 +50,7 @@ pub fn is_settable_field(name: &[u8], value: &[u8]) -> bool {
         && !is_framing
         && value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
         && value.trim_ascii() == value
+        && (!name.eq_ignore_ascii_case(b"content-length") || parse_length(value).is_some())
 }
 
 /// Appends a response head.
@@ -260,6 +263,8 @@ mod tests {
         for (name, value, expected) in [
             (&b"x-a"[..], &b"1"[..], true),
             (b"Content-Length", b"5", true),
+            (b"content-length", b"+5", false),
+            (b"content-length", b"", false),
             (b"x-a", b"", true),
             (b"x-a", b"caf\xc3\xa9", true),
             (b"", b"1", false),
