@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wasmtime::{AsContextMut as _, Caller, Linker};
+use wasmtime::{Caller, Linker};
 
 use super::abi::IMPORT_MODULE;
 use super::failure::Thrown;
@@ -30,17 +30,8 @@ async fn emit(mut caller: Caller<'_, State>, pointer: u32, length: u32) -> wasmt
     let memory = memory::of(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let bytes = &bytes[memory::range(bytes, pointer, length, "emit")?];
-    if state.emit(bytes).await? {
-        resume_after_wait(&mut caller);
-    }
+    state.emit(bytes).await?;
     Ok(0)
-}
-
-/// The epoch went on while the plugin waited; that time must not be charged as a tick of CPU. A
-/// later deadline is seen by the running function (a nearer one would not be).
-pub(super) fn resume_after_wait(caller: &mut Caller<'_, State>) {
-    caller.data().ticker.touch();
-    caller.as_context_mut().set_epoch_deadline(1);
 }
 
 fn log(mut caller: Caller<'_, State>, level: u32, pointer: u32, length: u32) -> wasmtime::Result<()> {

@@ -90,24 +90,22 @@ impl State {
         Ok(())
     }
 
-    /// Hands `bytes` to the outlet, waiting while it is full. Says whether it had to wait.
-    pub(super) async fn emit(&mut self, bytes: &[u8]) -> Result<bool, Thrown> {
+    /// Hands `bytes` to the outlet, waiting while it is full.
+    pub(super) async fn emit(&mut self, bytes: &[u8]) -> Result<(), Thrown> {
         if bytes.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         self.begin_response()?;
         let mut rest = bytes;
-        let mut waited = false;
         loop {
             rest = &rest[self.outlet.offer(rest)?..];
             if rest.is_empty() {
-                return Ok(waited);
+                return Ok(());
             }
             let mut pause = None;
             poll_fn(|context| {
                 let room = self.outlet.poll_flush(context);
                 if room.is_pending() {
-                    waited = true;
                     pause.get_or_insert_with(|| self.meter.pause());
                 }
                 room

@@ -9,7 +9,7 @@ use wasmtime::{Caller, Linker};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
-use super::hostcalls::{resume_after_wait, write_log};
+use super::hostcalls::write_log;
 use super::memory;
 use super::state::State;
 
@@ -74,7 +74,6 @@ async fn fd_write(
     let memory = memory::of(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let mut total = 0_u32;
-    let mut waited = false;
     for index in 0..count {
         let Some((start, length)) = piece(bytes, pieces, index) else {
             return Ok(FAULT);
@@ -97,13 +96,9 @@ async fn fd_write(
             return Ok(INVALID);
         };
         total = sum;
-        waited |= state.emit(&bytes[range]).await?;
+        state.emit(&bytes[range]).await?;
     }
-    let stored = store(bytes, written, &total.to_le_bytes());
-    if waited {
-        resume_after_wait(&mut caller);
-    }
-    Ok(stored)
+    Ok(store(bytes, written, &total.to_le_bytes()))
 }
 
 /// The pointer and length of an `iovec`.
