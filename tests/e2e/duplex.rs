@@ -23,12 +23,7 @@ fn a_thousand_rounds_in_lock_step_chunked() {
     let mut client = server.connect();
     client.send(request("POST", "/rot13", &[CHUNKED]));
     assert_eq!(client.head().status, 200);
-    for round in 0..ROUNDS {
-        client.send_chunk(letters(round));
-        client.expect(rot13(&letters(round)));
-    }
-    client.send_last_chunk();
-    assert_eq!(client.rest(), (vec![], Ending::Clean));
+    client.rot13_in_lock_step(ROUNDS);
 }
 
 #[test]

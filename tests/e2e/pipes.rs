@@ -10,12 +10,7 @@ fn stages_run_in_order_on_a_live_stream() {
     let mut client = server.connect();
     client.send(request("POST", "/rot13+echo+rot13+rot13", &[CHUNKED]));
     assert_eq!(client.head().status, 200);
-    for round in 0..ROUNDS {
-        client.send_chunk(letters(round));
-        client.expect(rot13(&letters(round)));
-    }
-    client.send_last_chunk();
-    assert_eq!(client.rest(), (vec![], Ending::Clean));
+    client.rot13_in_lock_step(ROUNDS);
 }
 
 #[test]
@@ -87,12 +82,7 @@ fn a_stage_that_passes_lets_the_others_work() {
         let mut client = server.connect();
         client.send(request("POST", &target, &[CHUNKED]));
         assert_eq!(client.head().status, 200);
-        for round in 0..ROUNDS {
-            client.send_chunk(letters(round));
-            client.expect(rot13(&letters(round)));
-        }
-        client.send_last_chunk();
-        assert_eq!(client.rest(), (vec![], Ending::Clean));
+        client.rot13_in_lock_step(ROUNDS);
     }
 }
 

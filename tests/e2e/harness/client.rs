@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::response::Framing;
-use super::{Answer, DEADLINE, Ending, Head, LAST_CHUNK, Step, eventually, wire_chunk};
+use super::{Answer, DEADLINE, Ending, Head, LAST_CHUNK, Step, eventually, letters, rot13, wire_chunk};
 
 pub struct Client {
     stream: TcpStream,
@@ -48,6 +48,18 @@ impl Client {
     #[track_caller]
     pub fn send_last_chunk(&mut self) {
         self.send(LAST_CHUNK);
+    }
+
+    /// Sends letters a piece at a time, each answered with its rot13 before the next, to the clean
+    /// end of a chunked exchange.
+    #[track_caller]
+    pub fn rot13_in_lock_step(&mut self, rounds: usize) {
+        for round in 0..rounds {
+            self.send_chunk(letters(round));
+            self.expect(rot13(&letters(round)));
+        }
+        self.send_last_chunk();
+        assert_eq!(self.rest(), (vec![], Ending::Clean));
     }
 
     /// A second handle, to send from another thread.
