@@ -18,6 +18,17 @@ pub fn size(text: &str) -> Result<usize, String> {
     usize::try_from(bytes.as_u64()).map_err(|_| format!("'{text}' is too large"))
 }
 
+/// A size as [`size`] reads it.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if bytes >= unit && bytes % unit == 0 {
+            return format!("{}{name}", bytes / unit);
+        }
+    }
+    format!("{bytes}B")
+}
+
 /// A time: a number with `ms`, `s`, `m` or `h`, or several of these. Zero is none.
 ///
 /// # Errors
@@ -33,16 +44,53 @@ pub fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time, or `off`.
+/// A number of things: digits.
+///
+/// # Errors
+///
+/// A line that says what was expected.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a number"))
+}
+
+/// A value, or `off`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct OptionalTime(pub Option<Duration>);
+pub struct Optional<T>(pub Option<T>);
 
-impl std::str::FromStr for OptionalTime {
-    type Err = String;
+/// Reads a value with `read` unless it is `off`.
+///
+/// # Errors
+///
+/// Those of `read`.
+pub fn optional<T>(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Optional<T>, String> {
+    if text == "off" { Ok(Optional(None)) } else { read(text).map(|value| Optional(Some(value))) }
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" { Ok(Self(None)) } else { time(text).map(|time| Self(Some(time))) }
-    }
+/// A size, or `off`.
+///
+/// # Errors
+///
+/// See [`size`].
+pub fn optional_size(text: &str) -> Result<Optional<u64>, String> {
+    optional(text, |text| size(text).map(|bytes| bytes as u64))
+}
+
+/// A time, or `off`.
+///
+/// # Errors
+///
+/// See [`time`].
+pub fn optional_time(text: &str) -> Result<Optional<Duration>, String> {
+    optional(text, time)
+}
+
+/// A number, or `off`.
+///
+/// # Errors
+///
+/// See [`count`].
+pub fn optional_count(text: &str) -> Result<Optional<u64>, String> {
+    optional(text, count)
 }
 
 #[cfg(test)]
@@ -62,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_shown_as_they_are_read() {
+        for (bytes, text) in
+            [(0, "0B"), (1_000, "1000B"), (65_536, "64KiB"), (16 << 20, "16MiB"), (3 << 30, "3GiB")]
+        {
+            assert_eq!(show_size(bytes), text);
+            assert_eq!(size(text), Ok(bytes as usize));
+        }
+    }
+
+    #[test]
     fn times() {
         for (text, millis) in
             [("500ms", 500), ("8s", 8_000), ("1m", 60_000), ("1m 30s", 90_000), ("2h", 7_200_000)]
@@ -71,7 +129,10 @@ mod tests {
         for text in ["", "5", "s", "-1s", "0s", "off", "101y", "500000000000y"] {
             assert!(time(text).is_err(), "{text}");
         }
-        assert_eq!("off".parse(), Ok(OptionalTime(None)));
-        assert_eq!("2s".parse(), Ok(OptionalTime(Some(Duration::from_secs(2)))));
+        assert_eq!(optional_time("off"), Ok(Optional(None)));
+        assert_eq!(optional_time("2s"), Ok(Optional(Some(Duration::from_secs(2)))));
+        assert_eq!(optional_size("1KiB"), Ok(Optional(Some(1_024))));
+        assert_eq!(optional_count("7"), Ok(Optional(Some(7))));
+        assert!(optional_count("-7").is_err() && optional_size("OFF").is_err());
     }
 }

@@ -5,18 +5,22 @@
 //! - [`http`]: heads, framing, body decoding and encoding; pure functions of bytes
 //! - [`plugin`]: the plugin runtime on wasmtime; knows no socket and no HTTP
 //! - [`exchange`]: a body on its way through an instance, both directions at once
-//! - [`registry`]: name to plugin, swapped whole
+//! - [`registry`]: name to plugin, swapped whole; watches the folder
+//! - [`metrics`]: what happened and what goes on, counted
 //! - [`server`]: accept, keep-alive, the hijack
+//! - [`admin`]: the operators' listener
 //! - [`cli`]: one file per subcommand
 //! - [`config`]: sizes and times as people write them
 //!
 //! The binary is the product; the library is there for its tests and benchmarks and promises no
 //! stable interface.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod exchange;
 pub mod http;
+pub mod metrics;
 pub mod plugin;
 pub mod registry;
 pub mod server;

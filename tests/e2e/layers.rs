@@ -10,7 +10,7 @@ const MAX_FILE: usize = 450;
 const MAX_FUNCTION: usize = 70;
 
 /// Folder of `host/src`, and what its code must not name.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "http",
         &["tokio", "wasmtime", "std::time", "std::net", "crate::plugin", "crate::server", "crate::exchange"],
@@ -20,7 +20,9 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
         &["crate::http", "crate::server", "crate::exchange", "crate::registry", "tokio::net", "std::net"],
     ),
     ("exchange", &["wasmtime", "crate::server", "crate::registry", "crate::cli"]),
-    ("registry", &["wasmtime", "crate::http", "crate::server", "crate::exchange", "tokio::net"]),
+    ("registry", &["wasmtime", "crate::server", "crate::exchange", "crate::cli", "tokio::net"]),
+    ("metrics", &["wasmtime", "tokio", "crate::server", "crate::exchange", "crate::registry", "crate::cli"]),
+    ("admin", &["wasmtime", "crate::exchange", "crate::cli"]),
     ("server", &["wasmtime", "crate::cli", "httparse"]),
 ];
 

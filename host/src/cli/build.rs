@@ -8,8 +8,9 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::{LimitArgs, name_of};
-use crate::plugin::{Engine, EngineOptions, Plugin};
+use crate::plugin::{Code, Engine, EngineOptions, Plugin, Settings};
 use crate::registry::folder;
+use crate::registry::manifest::Policy;
 
 /// Build a plugin from its source, and check it
 ///
@@ -34,7 +35,12 @@ impl Build {
         let text = folder::read(&self.source).with_context(|| source.to_string())?;
         let module = wat::parse_bytes(&text).with_context(|| source.to_string())?;
         let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
-        Plugin::load(&engine, &name_of(&self.source), &module, self.limits.into())
+        let limits = Policy::from(self.limits).defaults;
+        Code::load(&engine, &module, None)
+            .and_then(|code| {
+                let settings = Settings { limits, ..Settings::default() };
+                Plugin::new(&engine, &name_of(&self.source), code, settings)
+            })
             .with_context(|| source.to_string())?;
         write(&self.output, &module)?;
         eprintln!("{}: {} bytes", self.output.display(), module.len());

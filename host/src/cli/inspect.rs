@@ -7,13 +7,17 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{FAILED, LimitArgs};
-use crate::plugin::{Engine, EngineOptions, Inspection, Limits, inspect};
+use super::{FAILED, LimitArgs, load};
+use crate::config::show_size;
+use crate::plugin::{Engine, EngineOptions, Inspection, LoadError, inspect, probe};
 use crate::registry::folder;
+use crate::registry::manifest::{self, Policy, Settled};
+use crate::registry::show;
 
 /// Show what a plugin file has, and whether it would be served
 ///
-/// Exit code 0 if it would be, 1 with the reason if not.
+/// With the manifest beside it: effective limits and grants. Exit code 0 if it would be served, 1 with
+/// the reason if not.
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
     /// A .wasm or .wat file
@@ -25,48 +29,72 @@ pub(super) struct Inspect {
     limits: LimitArgs,
 }
 
+/// All that is known of a file.
+struct Seen {
+    inspection: Inspection,
+    /// What its manifest settles, or what is wrong with it.
+    settled: Result<Settled, String>,
+    verdict: Result<(), String>,
+}
+
 impl Inspect {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let bytes =
             folder::read(&self.file).map_err(|error| error.context(self.file.display().to_string()))?;
         let engine = Engine::new(&EngineOptions { max_instances: 1 })?;
-        let limits = Limits::from(self.limits);
-        let inspection = inspect(&engine, &bytes, &limits);
+        let seen = self.look(&engine, &bytes)?;
         let text = if self.json {
-            format!("{:#}\n", as_json(&inspection, &limits))
+            format!("{:#}\n", as_json(&seen))
         } else {
-            as_text(&self.file.display().to_string(), &inspection, &limits)
+            as_text(&self.file.display().to_string(), &seen)
         };
         // A reader that has seen enough may leave; the exit code is the answer.
         let _ = std::io::stdout().write_all(text.as_bytes());
-        Ok(if inspection.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+        Ok(if seen.verdict.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    }
+
+    fn look(&self, engine: &Engine, bytes: &[u8]) -> anyhow::Result<Seen> {
+        let policy = Policy::from(self.limits);
+        let settled = manifest::load(&self.file, &policy);
+        let limits = settled.as_ref().map_or(policy.defaults, |settled| settled.settings.limits);
+        let inspection = inspect(engine, bytes, &limits);
+        let mut verdict = inspection.verdict.as_ref().map(drop).map_err(LoadError::to_string);
+        if let Err(reason) = &settled {
+            verdict = verdict.and(Err(reason.clone()));
+        }
+        if verdict.is_ok() {
+            // What else the server would try before it serves anybody.
+            let plugin = load(engine, &self.file, &policy)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            verdict = runtime.block_on(probe(&plugin));
+        }
+        Ok(Seen { inspection, settled, verdict })
     }
 }
 
-fn as_json(inspection: &Inspection, limits: &Limits) -> serde_json::Value {
+fn as_json(seen: &Seen) -> serde_json::Value {
     let named = |(name, ty): &(String, String)| json!({"name": name, "type": ty});
     let imported =
         |(module, name, ty): &(String, String, String)| json!({"module": module, "name": name, "type": ty});
-    json!({
+    let inspection = &seen.inspection;
+    let mut shown = json!({
         "kind": inspection.kind,
         "version": inspection.version,
         "size": inspection.size,
         "exports": inspection.exports.iter().map(named).collect::<Vec<_>>(),
         "imports": inspection.imports.iter().map(imported).collect::<Vec<_>>(),
         "memory": inspection.memory.map(|(initial, maximum)| json!({"initial": initial, "maximum": maximum})),
-        "limits": {
-            "memory": limits.memory,
-            "cpu_per_call_ms": limits.cpu_per_call.as_millis() as u64,
-            "time_per_call_ms": limits.time_per_call.as_millis() as u64,
-        },
-        "grants": {"env": {}, "dirs": [], "network": false},
-        "loads": inspection.verdict.is_ok(),
-        "reason": inspection.verdict.as_ref().err().map(ToString::to_string),
-    })
+        "loads": seen.verdict.is_ok(),
+        "reason": seen.verdict.as_ref().err(),
+    });
+    if let (Ok(settled), Some(shown)) = (&seen.settled, shown.as_object_mut()) {
+        shown.extend(show::settled(settled));
+    }
+    shown
 }
 
-fn as_text(file: &str, inspection: &Inspection, limits: &Limits) -> String {
-    let time = humantime::format_duration;
+fn as_text(file: &str, seen: &Seen) -> String {
+    let inspection = &seen.inspection;
     let mut text = format!(
         "file      {file}\nkind      {}\nversion   {} (of {} bytes)\n",
         inspection.kind, inspection.version, inspection.size
@@ -78,18 +106,38 @@ fn as_text(file: &str, inspection: &Inspection, limits: &Limits) -> String {
         text += &format!("import    {}.{}: {ty}\n", module.escape_debug(), name.escape_debug());
     }
     if let Some((initial, maximum)) = inspection.memory {
-        let maximum = maximum.map_or_else(String::new, |maximum| format!(", at most {maximum}"));
-        text += &format!("memory    {initial} bytes at first{maximum}\n");
+        let maximum = maximum.map_or_else(String::new, |maximum| format!(", at most {}", show_size(maximum)));
+        text += &format!("memory    {} at first{maximum}\n", show_size(initial));
     }
-    text += &format!(
-        "limits    memory {} bytes, cpu per call {}, time per call {}\n\
-         grants    clocks and random numbers; no environment, no folders, no network\n",
-        limits.memory,
-        time(limits.cpu_per_call),
-        time(limits.time_per_call)
-    );
-    match &inspection.verdict {
+    if let Ok(settled) = &seen.settled {
+        text += &settled_text(settled);
+    }
+    match &seen.verdict {
         Ok(()) => text + "loads     yes\n",
-        Err(reason) => text + &format!("loads     no: {}\n", reason.to_string().escape_debug()),
+        Err(reason) => text + &format!("loads     no: {}\n", reason.escape_debug()),
     }
+}
+
+/// What the manifest settles, or the defaults.
+fn settled_text(settled: &Settled) -> String {
+    let mut text = String::new();
+    for (key, value) in show::limits(&settled.settings.limits) {
+        text += &format!("limit     {key} {}\n", value.as_str().unwrap_or_default());
+    }
+    let grants = &settled.settings.grants;
+    text += "grant     clocks and random numbers; no network\n";
+    for (name, _) in &grants.env {
+        text += &format!("grant     environment variable {name}\n");
+    }
+    for dir in &grants.dirs {
+        let access = if dir.write { "read and write" } else { "read only" };
+        text += &format!("grant     folder {} as {}, {access}\n", dir.host.display(), dir.guest);
+    }
+    for (name, value) in &settled.settings.response {
+        text += &format!("response  {name}: {value}\n");
+    }
+    for key in settled.settings.config.keys() {
+        text += &format!("config    {key}\n");
+    }
+    text + &format!("methods   {}\n", settled.methods.allow())
 }

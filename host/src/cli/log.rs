@@ -14,7 +14,7 @@ pub(super) struct LogArgs {
     /// Form of the log lines on standard error
     #[arg(long, value_enum, default_value_t = Format::Text, env = "WASMPLEX_LOG")]
     log: Format,
-    /// The least serious lines that are written; debug has a line for every exchange
+    /// The least serious lines that are written
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = Level::Info, env = "WASMPLEX_LOG_LEVEL")]
     log_level: Level,
 }
@@ -37,7 +37,7 @@ enum Level {
 impl LogArgs {
     /// Starts logging, until the guard is dropped. Only our own lines and the plugins': the
     /// libraries' are about themselves.
-    pub(super) fn start(self) -> WorkerGuard {
+    pub(super) fn start(self, with_access: bool) -> WorkerGuard {
         let level = match self.log_level {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -45,7 +45,8 @@ impl LogArgs {
             Level::Debug => "debug",
             Level::Trace => "trace",
         };
-        let filter = EnvFilter::new(format!("off,wasmplex={level},plugin={level}"));
+        let access = if with_access { level } else { "off" };
+        let filter = EnvFilter::new(format!("off,wasmplex={level},plugin={level},access={access}"));
         let (writer, guard) = NonBlockingBuilder::default()
             .lossy(true)
             .buffered_lines_limit(MAX_WAITING_LINES)

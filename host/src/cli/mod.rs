@@ -2,6 +2,7 @@
 
 mod build;
 mod inspect;
+mod limits;
 mod log;
 mod run;
 mod serve;
@@ -9,12 +10,14 @@ mod serve;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use limits::LimitArgs;
 
-use crate::config;
-use crate::plugin::Limits;
+use crate::plugin::{Code, Engine, Plugin};
+use crate::registry::folder;
+use crate::registry::manifest::{self, Policy, Settled};
 
 /// Exit code when something failed at run time. clap itself exits with 2 on wrong usage.
 const FAILED: u8 = 1;
@@ -36,26 +39,6 @@ enum Command {
     Run(run::Run),
     Inspect(inspect::Inspect),
     Build(build::Build),
-}
-
-/// Budgets of every call and instance.
-#[derive(Args, Clone, Copy, Debug)]
-struct LimitArgs {
-    /// Linear memory of an instance, at most
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "WASMPLEX_MEMORY", value_parser = config::size)]
-    memory: usize,
-    /// Processor time of one call into a plugin, at most
-    #[arg(long, value_name = "TIME", default_value = "1s", env = "WASMPLEX_CPU_PER_CALL", value_parser = config::time)]
-    cpu_per_call: Duration,
-    /// Wall time of one call, the plugin's own sleep included, waiting for a slow client not
-    #[arg(long, value_name = "TIME", default_value = "10s", env = "WASMPLEX_TIME_PER_CALL", value_parser = config::time)]
-    time_per_call: Duration,
-}
-
-impl From<LimitArgs> for Limits {
-    fn from(args: LimitArgs) -> Self {
-        Self { memory: args.memory, cpu_per_call: args.cpu_per_call, time_per_call: args.time_per_call }
-    }
 }
 
 /// Parses the command line and does what it says.
@@ -95,4 +78,12 @@ fn resolve(plugin: &str, folder: &Path) -> anyhow::Result<PathBuf> {
             folder.display()
         )
     })
+}
+
+/// Loads one plugin with its manifest, without a server.
+fn load(engine: &Engine, file: &Path, policy: &Policy) -> anyhow::Result<Arc<Plugin>> {
+    let bytes = folder::read(file)?;
+    let Settled { settings, .. } = manifest::load(file, policy).map_err(anyhow::Error::msg)?;
+    let code = Code::load(engine, &bytes, None)?;
+    Ok(Plugin::new(engine, &name_of(file), code, settings)?)
 }

@@ -1,23 +1,22 @@
 //! `wasmplex run`: standard input through a plugin to standard output.
 
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::log::LogArgs;
-use super::{LimitArgs, name_of, resolve};
-use crate::exchange::Broken;
-use crate::exchange::chain::{MAX_STAGES, Stage, drive_chain};
+use super::{LimitArgs, load, resolve};
+use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
-use crate::plugin::{Engine, EngineOptions, Outlet as _, Plugin, Request};
-use crate::registry::folder;
+use crate::exchange::{Broken, Waterline};
+use crate::plugin::{Account, Engine, EngineOptions, ExchangeId, MAX_STAGES, NoRequest, Outlet as _, Plugin};
+use crate::registry::manifest::Policy;
 
 /// A reader of standard output may pause for as long as it likes.
 const NO_WRITE_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
@@ -42,26 +41,15 @@ pub(super) struct Run {
     log: LogArgs,
 }
 
-/// There is no request: only the plugin's name is known.
-struct NoRequest(Box<str>);
-
-impl Request for NoRequest {
-    fn field(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
-        name.eq_ignore_ascii_case(b":plugin").then_some(Cow::Borrowed(self.0.as_bytes()))
-    }
-}
-
 impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let _log = self.log.start();
+        let _log = self.log.start(false);
         let files = stages(&self.plugin, &self.plugins)?;
         let engine = Engine::new(&EngineOptions { max_instances: files.len() as u32 })?;
+        let policy = Policy::from(self.limits);
         let plugins = files
             .iter()
-            .map(|file| {
-                let plugin = folder::load_file(&engine, &name_of(file), file, self.limits.into());
-                plugin.map_err(|reason| anyhow!("{}: {reason}", file.display()))
-            })
+            .map(|file| load(&engine, file, &policy).with_context(|| file.display().to_string()))
             .collect::<anyhow::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("no event loop")?;
@@ -83,13 +71,16 @@ fn stages(plugin: &str, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 async fn stream(plugins: Vec<Arc<Plugin>>) -> anyhow::Result<()> {
     let mut source = Inbound::until_end(tokio::io::stdin());
-    let mut outlet = Outbound::new(tokio::io::stdout(), NO_WRITE_TIMEOUT);
+    // There is one exchange, and its own bounds hold.
+    let waterline = Waterline::new(usize::MAX);
+    let mut outlet = Outbound::new(tokio::io::stdout(), NO_WRITE_TIMEOUT, Arc::clone(&waterline));
+    let account = Account::open(ExchangeId(1), plugins.iter().map(|plugin| plugin.limits()));
     let stage = |plugin: Arc<Plugin>| {
         let request = Arc::new(NoRequest(plugin.name().into()));
         Stage { plugin, request }
     };
     let stages: Vec<Stage> = plugins.into_iter().map(stage).collect();
-    let outcome = drive_chain(&stages, 1, &mut source, &mut outlet).await;
+    let outcome = drive_chain(&stages, &account, &waterline, &mut source, &mut outlet).await;
     let flushed = poll_fn(|context| outlet.poll_flush(context)).await;
     match (outcome, flushed) {
         (Ok(_), Ok(())) => Ok(()),
@@ -97,6 +88,6 @@ async fn stream(plugins: Vec<Arc<Plugin>>) -> anyhow::Result<()> {
             bail!("{} failed: {failure}", stages[stage].plugin.name())
         }
         (Err((_, Broken::Client(error))), _) => bail!("standard input: {error}"),
-        (Err((_, Broken::Gone)), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
+        (Err((_, Broken::Gone | Broken::Full)), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
     }
 }

@@ -2,22 +2,27 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::log::LogArgs;
 use super::{FAILED, LimitArgs};
-use crate::config::{self, OptionalTime};
-use crate::plugin::{Engine, EngineOptions};
-use crate::registry::{Generation, Registry, folder};
-use crate::server::{Server, ServerOptions};
+use crate::admin::{Admin, View};
+use crate::config::{self, Optional};
+use crate::exchange::Waterline;
+use crate::metrics::Metrics;
+use crate::plugin::{CodeCache, Engine, EngineOptions};
+use crate::registry::Registry;
+use crate::registry::loader::{Loader, LoaderOptions};
+use crate::registry::watcher::{Mode, Watcher};
+use crate::server::{Parts, SPARE_CONNECTIONS, Server, ServerOptions};
 
 /// How many exchanges may be open by default, where the system has the memory mappings for them.
 const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
@@ -30,6 +35,10 @@ const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
 ///     curl -sN -T . http://127.0.0.1:8080/NAME
 ///
 /// When it is ready, it prints a line for every listener: `listening on http://127.0.0.1:8080`.
+/// The folder is watched: files that come, change or go are served as they are now, exchanges that
+/// run stay with the code they began with, and a file that does not load changes nothing. SIGHUP reads
+/// all of it again. NAME.json beside a plugin is its manifest, routes.json names pipes.
+///
 /// SIGTERM or SIGINT lets open exchanges finish; a second one ends at once.
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -46,10 +55,32 @@ pub(super) struct Serve {
         value_delimiter = ','
     )]
     listen: Vec<SocketAddr>,
+    /// Address for operators: /metrics /plugins /exchanges /healthz /readyz; off if not given
+    #[arg(long, value_name = "ADDR", env = "WASMPLEX_ADMIN")]
+    admin: Option<SocketAddr>,
+    /// How changes of the folder are noticed: by the system's events, by polling (network file
+    /// systems), or only at SIGHUP
+    #[arg(long, value_enum, default_value_t = Watch::Events, env = "WASMPLEX_WATCH")]
+    watch: Watch,
+    /// Time between two looks at the folder when polling
+    #[arg(long, value_name = "TIME", default_value = "1s", env = "WASMPLEX_POLL_INTERVAL", value_parser = config::time)]
+    poll_interval: Duration,
+    /// Folder for compiled code, or off; it must be readable by this user alone
+    /// [default: wasmplex in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "WASMPLEX_CACHE")]
+    cache: Option<PathBuf>,
     /// Exchanges that may be open at a time; one more is answered 503
     /// [default: 10000, or what the system has memory mappings for]
     #[arg(long, value_name = "N", env = "WASMPLEX_MAX_EXCHANGES", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_exchanges: Option<u32>,
+    /// Connections that may be open at a time; others wait
+    /// [default: 1024 more than exchanges]
+    #[arg(long, value_name = "N", env = "WASMPLEX_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    max_connections: Option<u32>,
+    /// Bytes of all exchanges together that may wait for clients that do not read; an exchange that
+    /// needs more is cut
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "WASMPLEX_MAX_BUFFERED", value_parser = config::size)]
+    max_buffered: usize,
     /// Time for a request head to arrive
     #[arg(long, value_name = "TIME", default_value = "10s", env = "WASMPLEX_HEAD_TIMEOUT", value_parser = config::time)]
     head_timeout: Duration,
@@ -57,8 +88,8 @@ pub(super) struct Serve {
     #[arg(long, value_name = "TIME", default_value = "75s", env = "WASMPLEX_KEEP_ALIVE_TIMEOUT", value_parser = config::time)]
     keep_alive_timeout: Duration,
     /// Longest silence of a request body, or off: live streams are silent at times
-    #[arg(long, value_name = "TIME", default_value = "off", env = "WASMPLEX_BODY_TIMEOUT")]
-    body_timeout: OptionalTime,
+    #[arg(long, value_name = "TIME", default_value = "off", env = "WASMPLEX_BODY_TIMEOUT", value_parser = config::optional_time)]
+    body_timeout: Optional<Duration>,
     /// Longest time that a client may take nothing of what is to be written
     #[arg(long, value_name = "TIME", default_value = "2m", env = "WASMPLEX_WRITE_TIMEOUT", value_parser = config::time)]
     write_timeout: Duration,
@@ -66,53 +97,142 @@ pub(super) struct Serve {
     #[arg(long, value_name = "TIME", default_value = "30s", env = "WASMPLEX_DRAIN_TIMEOUT", value_parser = config::time)]
     drain_timeout: Duration,
     #[command(flatten)]
-    limits: LimitArgs,
-    #[command(flatten)]
     log: LogArgs,
+    /// A line in the log for every exchange
+    #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true, default_value_t = Switch::On, env = "WASMPLEX_ACCESS_LOG")]
+    access_log: Switch,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// How changes are noticed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Watch {
+    Events,
+    Poll,
+    Off,
+}
+
+impl From<Watch> for Mode {
+    fn from(watch: Watch) -> Self {
+        match watch {
+            Watch::Events => Self::Events,
+            Watch::Poll => Self::Poll,
+            Watch::Off => Self::Off,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 impl Serve {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
-        let _log = self.log.start();
+        let _log = self.log.start(self.access_log == Switch::On);
         raise_descriptor_limit();
         let max_exchanges =
             self.max_exchanges.unwrap_or_else(|| DEFAULT_MAX_EXCHANGES.min(Engine::max_instances_here()));
         let engine = Engine::new(&EngineOptions { max_instances: max_exchanges })?;
-        let generation = load(&engine, &self.plugins, self.limits)?;
+        let parts = Parts {
+            registry: Arc::default(),
+            metrics: Arc::default(),
+            waterline: Waterline::new(self.max_buffered),
+        };
+        let watcher = self.load(engine, &parts)?;
         let options = ServerOptions {
             max_exchanges,
+            max_connections: match self.max_connections {
+                Some(connections) => connections as usize,
+                None => max_exchanges as usize + SPARE_CONNECTIONS,
+            },
             head_timeout: self.head_timeout,
             keep_alive_timeout: self.keep_alive_timeout,
             body_timeout: self.body_timeout.0,
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
         };
-        let registry = Arc::new(Registry::new(generation));
-        let cut = supervise(self.listen, registry, options)?;
+        let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins };
+        let cut = supervise(places, parts, options, &watcher)?;
         if cut > 0 {
             tracing::warn!(cut, "the drain timeout is over: open exchanges are cut");
         }
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Loads the folder, and goes on watching it.
+    fn load(&self, engine: Engine, parts: &Parts) -> anyhow::Result<Watcher> {
+        let options = LoaderOptions {
+            folder: self.plugins.clone(),
+            policy: self.limits.into(),
+            cache: open_cache(self.cache.clone()),
+        };
+        let (registry, metrics): (Arc<Registry>, Arc<Metrics>) =
+            (Arc::clone(&parts.registry), Arc::clone(&parts.metrics));
+        let mut loader = Loader::new(engine, registry, metrics, options)?;
+        loader.reconcile(false, |_| false)?;
+        Watcher::start(loader, self.watch.into(), self.poll_interval)
+            .context("no thread to watch the plugin folder")
+    }
+}
+
+/// The cache of compiled code: what was asked for, or the user's usual place. Without one, starting
+/// takes longer, and nothing else.
+fn open_cache(asked: Option<PathBuf>) -> Option<CodeCache> {
+    let folder = match asked {
+        Some(folder) if folder.as_os_str() == "off" => return None,
+        Some(folder) => folder,
+        None => default_cache()?,
+    };
+    match CodeCache::open(&folder) {
+        Ok(cache) => Some(cache),
+        Err(reason) => {
+            tracing::warn!(folder = %folder.display(), reason = reason.as_str(), "no cache of compiled code");
+            None
+        }
+    }
+}
+
+/// Where systemd says (its unit's CacheDirectory), or in the user's cache folder.
+fn default_cache() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("CACHE_DIRECTORY")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("wasmplex")))
+        .or_else(|| variable("HOME").map(|folder| folder.join(".cache").join("wasmplex")))
+        .filter(|folder| folder.is_absolute())
+}
+
+/// Addresses and folder.
+struct Places {
+    listen: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+    folder: PathBuf,
 }
 
 /// Runs the server on threads of its own, and waits for signals on this one: no plugin can keep the
 /// second signal from ending the process. Returns how many exchanges were cut.
 fn supervise(
-    listen: Vec<SocketAddr>,
-    registry: Arc<Registry>,
+    places: Places,
+    parts: Parts,
     options: ServerOptions,
+    watcher: &Watcher,
 ) -> anyhow::Result<usize> {
     let workers = tokio::runtime::Runtime::new().context("no threads for the server")?;
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = control.context("no event loop for signals")?.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
         let (stop, stopped) = oneshot::channel();
-        let mut server = workers.spawn(serve(listen, registry, options, stopped));
-        tokio::select! {
-            outcome = &mut server => return outcome?,
-            () = either(&mut terminate, &mut interrupt) => {}
+        let mut server = workers.spawn(serve(places, parts, options, stopped));
+        loop {
+            tokio::select! {
+                outcome = &mut server => return outcome?,
+                () = either(&mut terminate, &mut interrupt) => break,
+                _ = hangup.recv() => watcher.rescan(),
+            }
         }
         // It has ended by itself if this fails, and then says so below.
         let _ = stop.send(());
@@ -129,30 +249,24 @@ fn supervise(
     outcome
 }
 
-/// Loads the folder and reports what is in it.
-fn load(engine: &Engine, plugins: &Path, limits: LimitArgs) -> anyhow::Result<Generation> {
-    let (generation, bad) = folder::load(engine, plugins, limits.into())?;
-    for bad in bad {
-        tracing::error!(file = ?bad.file, reason = bad.reason.as_str(), "not served");
-    }
-    let loaded = generation.sorted();
-    for plugin in &loaded {
-        tracing::info!(plugin = plugin.name(), version = plugin.version(), "loaded");
-    }
-    if loaded.is_empty() {
-        tracing::warn!(folder = %plugins.display(), "there is no plugin to serve in the folder");
-    }
-    Ok(generation)
-}
-
 async fn serve(
-    listen: Vec<SocketAddr>,
-    registry: Arc<Registry>,
+    places: Places,
+    parts: Parts,
     options: ServerOptions,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<usize> {
-    let server = Server::bind(&listen, registry, options).await?;
-    announce(&server.addresses()?);
+    let server = Server::bind(&places.listen, parts.clone(), options).await?;
+    let admin = match places.admin {
+        Some(address) => {
+            let view = View { parts, folder: places.folder, phase: server.phase() };
+            Some(Admin::bind(address, view).await?)
+        }
+        None => None,
+    };
+    announce(&server.addresses()?, admin.as_ref().map(Admin::address).transpose()?);
+    if let Some(admin) = admin {
+        tokio::spawn(admin.run());
+    }
     let cut = server
         .run(async {
             // An error is the sender's end, which is a reason to stop as well.
@@ -163,10 +277,13 @@ async fn serve(
 }
 
 /// The ready lines. Nobody may be reading them; that is no reason not to serve.
-fn announce(addresses: &[SocketAddr]) {
+fn announce(addresses: &[SocketAddr], admin: Option<SocketAddr>) {
     let mut stdout = std::io::stdout().lock();
     for address in addresses {
         let _ = writeln!(stdout, "listening on http://{address}");
+    }
+    if let Some(address) = admin {
+        let _ = writeln!(stdout, "admin on http://{address}");
     }
     let _ = stdout.flush();
 }

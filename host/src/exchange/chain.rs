@@ -11,11 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use super::pipe::{PipeOutlet, PipeSource, pipe};
+use super::waterline::{Held, Waterline};
 use super::{Broken, Finished, Source, drive};
-use crate::plugin::{Outlet, Plugin, Request, Wiring};
-
-/// The most stages of a chain: each costs an instance.
-pub const MAX_STAGES: usize = 8;
+use crate::plugin::{Account, MAX_STAGES, Outlet, Plugin, Request, Tally, Wiring};
 
 /// How often the stages are polled in a row before other tasks get their turn.
 const MAX_TURNS: usize = 64;
@@ -35,21 +33,22 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<Finished, Broken>> + Send 
 /// [`Broken`], and which stage broke.
 pub async fn drive_chain<O: Outlet + Clone + 'static>(
     stages: &[Stage],
-    exchange: u64,
+    account: &Arc<Account>,
+    waterline: &Arc<Waterline>,
     source: &mut impl Source,
     outlet: &mut O,
 ) -> Result<Finished, (usize, Broken)> {
-    debug_assert!((1..=MAX_STAGES).contains(&stages.len()));
+    debug_assert!((1..=MAX_STAGES).contains(&stages.len()) && account.stages.len() == stages.len());
     if let [stage] = stages {
-        let wiring = wiring(stage, exchange, Box::new(outlet.clone()));
+        let wiring = wiring(stage, Tally::of(account, 0), Box::new(outlet.clone()));
         return drive(&stage.plugin, wiring, source, outlet).await.map_err(|broken| (0, broken));
     }
-    let mut chain = Chain::assemble(stages, exchange, source, outlet);
+    let mut chain = Chain::assemble(stages, account, waterline, source, outlet);
     poll_fn(|context| chain.poll(context)).await
 }
 
-fn wiring(stage: &Stage, exchange: u64, outlet: Box<dyn Outlet>) -> Wiring {
-    Wiring { exchange, outlet, request: Arc::clone(&stage.request), inherited: None }
+fn wiring(stage: &Stage, tally: Tally, outlet: Box<dyn Outlet>) -> Wiring {
+    Wiring { tally, outlet, request: Arc::clone(&stage.request), inherited: None }
 }
 
 struct Chain<'a> {
@@ -57,6 +56,8 @@ struct Chain<'a> {
     running: Vec<Option<Running<'a>>>,
     /// The outlets between the stages: the one behind stage `i` at `i`.
     pipes: Vec<PipeOutlet>,
+    /// What waits in the pipes.
+    held: Held,
     changed: Arc<AtomicBool>,
     /// The first stage is done with a body that may still be coming, or a stage finished before
     /// the one that feeds it.
@@ -66,7 +67,8 @@ struct Chain<'a> {
 impl<'a> Chain<'a> {
     fn assemble<O: Outlet + Clone + 'static>(
         stages: &'a [Stage],
-        exchange: u64,
+        account: &Arc<Account>,
+        waterline: &Arc<Waterline>,
         source: &'a mut impl Source,
         outlet: &O,
     ) -> Self {
@@ -77,10 +79,11 @@ impl<'a> Chain<'a> {
         let mut pipes = Vec::new();
         let mut client = Some(source);
         let mut feed: Option<PipeSource> = None;
-        for stage in &stages[..stages.len() - 1] {
-            let (pipe, next) = pipe(&changed, has_body);
+        for (index, stage) in stages[..stages.len() - 1].iter().enumerate() {
+            let tally = Tally::of(account, index);
+            let (pipe, next) = pipe(&changed, has_body, tally.clone());
             pipes.push(pipe.clone());
-            let wiring = wiring(stage, exchange, Box::new(pipe.clone()));
+            let wiring = wiring(stage, tally, Box::new(pipe.clone()));
             let future: Running<'a> = match (feed.replace(next), client.take()) {
                 (Some(feed), _) => Box::pin(run_later(&stage.plugin, wiring, feed, pipe)),
                 (None, Some(client)) => {
@@ -91,10 +94,10 @@ impl<'a> Chain<'a> {
             running.push(Some(future));
         }
         if let (Some(feed), Some(last)) = (feed, stages.last()) {
-            let wiring = wiring(last, exchange, Box::new(outlet.clone()));
+            let wiring = wiring(last, Tally::of(account, stages.len() - 1), Box::new(outlet.clone()));
             running.push(Some(Box::pin(run_later(&last.plugin, wiring, feed, outlet.clone()))));
         }
-        Self { running, pipes, changed, is_early }
+        Self { running, pipes, held: Held::new(Arc::clone(waterline)), changed, is_early }
     }
 
     /// Polls all stages in turn for as long as anything moves between them.
@@ -116,7 +119,10 @@ impl<'a> Chain<'a> {
                 }
             }
             if !self.changed.load(Ordering::Relaxed) {
-                return Poll::Pending;
+                return match self.held.set(self.pipes.iter().map(PipeOutlet::pending).sum()) {
+                    true => Poll::Pending,
+                    false => Poll::Ready(Err((self.running.len() - 1, Broken::Full))),
+                };
             }
         }
         context.waker().wake_by_ref();

@@ -16,17 +16,22 @@ pub mod chain;
 pub mod inbound;
 pub mod outbound;
 mod pipe;
+mod waterline;
+
+pub use waterline::Waterline;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::time::{Sleep, sleep_until};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
-use crate::plugin::{CallError, Failure, Instance, Outlet, OutletError, Plugin, Response, Wiring};
+use crate::plugin::{
+    CallError, Failure, Instance, Outlet, OutletError, Plugin, Response, Tally, Waiting, Wiring,
+};
 
 /// Where body bytes come from.
 pub trait Source: Send {
@@ -92,7 +97,12 @@ pub enum Broken {
     Client(SourceError),
     /// Nobody is there any more.
     Gone,
+    /// The client does not read, and the host has no room for more that waits.
+    Full,
 }
+
+/// What to answer where more body bytes came than a plugin may be handed (RFC 9110 section 15.5.14).
+pub const CONTENT_TOO_LARGE: u16 = 413;
 
 impl std::fmt::Display for SourceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -134,8 +144,9 @@ pub async fn drive(
         Ok(Then::End(finished)) => Ok(finished),
         Ok(Then::Pass) => {
             // The plugin has said its last word: its memory need not wait for the body's end.
+            let tally = instance.tally().clone();
             drop(instance);
-            pass(source, outlet).await
+            pass(&tally, source, outlet).await
         }
         Err(stopped) => Err(stopped.into_broken(instance.response().rejection_status())),
     }
@@ -269,13 +280,17 @@ async fn wait(
 ) -> Result<Event, Broken> {
     let mut alarm: Option<Pin<Box<Sleep>>> = instance.timer().map(|due| Box::pin(sleep_until(due)));
     let mut is_flushed = false;
-    poll_fn(|context| {
+    let event = poll_fn(|context| {
         loop {
             if is_flushed || !source.is_ready() {
-                if let Err(error) = ready!(outlet.poll_flush(context)) {
-                    return Poll::Ready(Err(broken_by(error)));
+                match outlet.poll_flush(context) {
+                    Poll::Ready(Ok(())) => is_flushed = true,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_by(error))),
+                    Poll::Pending => {
+                        instance.tally().usage().wait_for(Waiting::Client);
+                        return Poll::Pending;
+                    }
                 }
-                is_flushed = true;
             }
             if !input_first && is_due(&mut alarm, context) {
                 return Poll::Ready(Ok(Event::Timer));
@@ -291,13 +306,25 @@ async fn wait(
                 return Poll::Ready(Ok(Event::Timer));
             }
             if is_flushed {
+                instance.tally().usage().wait_for(Waiting::Input);
                 return Poll::Pending;
             }
             // What had arrived was no body byte yet, only framing.
             is_flushed = true;
         }
     })
-    .await
+    .await?;
+    instance.tally().usage().wait_for(Waiting::Plugin);
+    if let Event::Chunk(length) = event {
+        receive(instance.tally(), length)?;
+    }
+    Ok(event)
+}
+
+/// Counts body bytes before they are handed on.
+fn receive(tally: &Tally, length: usize) -> Result<(), Broken> {
+    let counted = tally.usage().receive(length);
+    counted.map_err(|failure| Broken::Plugin { failure, status: CONTENT_TOO_LARGE })
 }
 
 fn is_due(alarm: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
@@ -338,14 +365,19 @@ fn broken_by(error: OutletError) -> Broken {
 }
 
 /// Copies the rest of the body through unchanged.
-async fn pass(source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Finished, Broken> {
+async fn pass(tally: &Tally, source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Finished, Broken> {
     loop {
+        tally.usage().wait_for(Waiting::Client);
         flush(outlet).await?;
+        tally.usage().wait_for(Waiting::Input);
         let mut rest = Vec::new();
         let read = poll_fn(|context| {
             buffers::with_area(|area| {
                 let read = source.poll_read(context, area);
                 if let Poll::Ready(Ok(Read::Data(length))) = read {
+                    receive(tally, length)?;
+                    let emitted = tally.usage().emit(length);
+                    emitted.map_err(|failure| Broken::Plugin { failure, status: 500 })?;
                     match outlet.offer(&area[..length]) {
                         Ok(taken) => rest.extend_from_slice(&area[taken..length]),
                         Err(error) => return Poll::Ready(Err(broken_by(error))),

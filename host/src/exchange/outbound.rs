@@ -6,13 +6,14 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWrite;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::buffers;
-use crate::http::encode::{self, ResponseFraming};
+use super::waterline::{Held, Waterline};
+use crate::http::encode::{self, EXCHANGE_FIELD, ResponseFraming};
 use crate::http::framing::parse_length;
 use crate::http::head::{Method, Version};
-use crate::plugin::{Outlet, OutletError, Response};
+use crate::plugin::{Outlet, OutletError, Response, Tally};
 
 /// The most payload bytes that wait to be written. `emit` waits beyond; a chunk's worth of output
 /// fits at once.
@@ -44,6 +45,8 @@ pub enum WriteFault {
     Broken,
     /// The client took nothing for as long as `--write-timeout` says.
     Stalled,
+    /// The client does not read, and the host holds as much as `--max-buffered` says.
+    Full,
 }
 
 /// How bytes are dressed for the wire.
@@ -73,9 +76,14 @@ struct Out<W> {
     plan: Option<Plan>,
     begun: bool,
     status: u16,
-    sent: u64,
+    /// Whom the present response is counted for.
+    tally: Option<Tally>,
+    /// When its request head was complete; taken when its first byte has left.
+    requested: Option<Instant>,
     timeout: Duration,
     stall: Option<Pin<Box<Sleep>>>,
+    /// What waits for the client.
+    held: Held,
     fault: Option<WriteFault>,
 }
 
@@ -87,7 +95,7 @@ impl<W> Clone for Outbound<W> {
 
 impl<W: AsyncWrite + Unpin> Outbound<W> {
     /// A way out that gives up when the other side takes nothing for `timeout`.
-    pub fn new(writer: W, timeout: Duration) -> Self {
+    pub fn new(writer: W, timeout: Duration, waterline: Arc<Waterline>) -> Self {
         Self(Arc::new(Mutex::new(Out {
             writer,
             buffer: Vec::new(),
@@ -98,20 +106,23 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
             plan: None,
             begun: false,
             status: 0,
-            sent: 0,
+            tally: None,
+            requested: None,
             timeout,
             stall: None,
+            held: Held::new(waterline),
             fault: None,
         })))
     }
 
-    /// The next response follows this plan.
-    pub fn plan(&self, plan: Plan) {
+    /// The next response follows this plan, and is counted in `tally`, its last stage's.
+    pub fn plan(&self, plan: Plan, tally: Tally) {
         let mut out = self.lock();
+        out.tally = Some(tally);
+        out.requested = Some(Instant::now());
         out.plan = Some(plan);
         out.begun = false;
         out.status = 0;
-        out.sent = 0;
         out.dress = Dress::Raw;
     }
 
@@ -133,12 +144,6 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         self.lock().status
     }
 
-    /// Payload bytes of the present response so far.
-    #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.lock().sent
-    }
-
     /// Why writing ended, if it did.
     #[must_use]
     pub fn fault(&self) -> Option<WriteFault> {
@@ -153,13 +158,19 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
     }
 
     /// A whole answer of the host's own in place of a plugin's.
-    pub fn answer(&self, status: u16, line: &str, extra: Option<(&str, &str)>, close: bool, with_body: bool) {
+    pub fn answer(&self, status: u16, line: &str, extra: &[(&str, &str)], close: bool, with_body: bool) {
         let mut out = self.lock();
         out.begun = true;
         out.status = status;
         out.dress = Dress::Discard;
         let buffer = out.buffer();
         encode::text_response(buffer, status, &date(), line, extra, close, with_body);
+    }
+
+    /// Says that the present exchange is over: what has not left yet leaves together with what
+    /// follows, and its time counts now.
+    pub fn settle_times(&self) {
+        self.lock().note_first_byte();
     }
 
     /// Says the end of the present response.
@@ -230,13 +241,16 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         let (framing, dress) = choose(&plan, response.status(), length);
         self.dress = dress;
         self.invite();
-        let buffer = self.buffer();
         let default = response.field("content-type").is_none().then_some(DEFAULT_CONTENT_TYPE);
         let keeps_length = matches!(framing, ResponseFraming::Empty) && plan.method == Method::Head;
+        let exchange = self.tally.as_ref().map(|tally| tally.account().id.to_string());
+        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
+        let buffer = self.buffer();
         let fields = response
             .fields()
             .filter(|(name, _)| keeps_length || !name.eq_ignore_ascii_case(b"content-length"))
-            .chain(default.filter(|_| !matches!(response.status(), 204 | 304)));
+            .chain(default.filter(|_| !matches!(response.status(), 204 | 304)))
+            .chain(exchange);
         encode::response_head(buffer, response.status(), &date(), fields, framing, plan.close);
     }
 
@@ -273,7 +287,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
                 {
                     *held = Some(*last);
                     self.append(others);
-                    self.sent += 1;
+                    self.count(1);
                     return Ok(taken);
                 }
             }
@@ -290,7 +304,24 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     fn append(&mut self, payload: &[u8]) {
         self.buffer().extend_from_slice(payload);
         self.pending += payload.len();
-        self.sent += payload.len() as u64;
+        self.count(payload.len());
+    }
+
+    fn count(&self, payload: usize) {
+        if let Some(tally) = &self.tally {
+            tally.usage().sent.add(payload as u64);
+        }
+    }
+
+    /// The system has taken bytes, or all that there will be is on its way: if they are a response's first, its time is known.
+    fn note_first_byte(&mut self) {
+        if !self.begun {
+            return;
+        }
+        if let (Some(requested), Some(tally)) = (self.requested.take(), &self.tally) {
+            let nanos = u64::try_from(requested.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            tally.usage().first_byte.add(nanos);
+        }
     }
 
     /// Closes the open wire chunk.
@@ -317,9 +348,13 @@ impl<W: AsyncWrite + Unpin> Out<W> {
                 Poll::Ready(Ok(length @ 1..)) => {
                     self.written += length;
                     self.stall = None;
+                    self.note_first_byte();
                 }
                 Poll::Ready(_) => return Poll::Ready(Err(self.fail(WriteFault::Broken))),
                 Poll::Pending => {
+                    if !self.held.set(self.buffer.len() - self.written) {
+                        return Poll::Ready(Err(self.fail(WriteFault::Full)));
+                    }
                     let timeout = self.timeout;
                     let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(timeout)));
                     ready!(stall.as_mut().poll(context));
@@ -329,6 +364,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         }
         self.written = 0;
         self.pending = 0;
+        self.held.set(0);
         buffers::give(std::mem::take(&mut self.buffer));
         Pin::new(&mut self.writer).poll_flush(context).map_err(|_| self.fail(WriteFault::Broken))
     }
@@ -336,6 +372,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     fn fail(&mut self, fault: WriteFault) -> OutletError {
         self.fault = Some(fault);
         self.buffer = Vec::new();
+        self.held.set(0);
         self.written = 0;
         self.chunk = None;
         OutletError::Gone

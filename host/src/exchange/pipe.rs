@@ -9,14 +9,17 @@ use std::task::{Context, Poll};
 
 use super::{Broken, Read, Source, SourceError, buffers};
 use crate::http::encode::is_settable_field;
-use crate::plugin::{Outlet, OutletError, Response};
+use crate::plugin::{Outlet, OutletError, Response, Tally};
 
 /// The most bytes that wait between two stages: a chunk's worth. `emit` waits beyond.
 const MAX_PENDING: usize = 64 * 1024;
 
 /// The writing end. Clones share it.
 #[derive(Clone)]
-pub(super) struct PipeOutlet(Arc<Pipe>);
+pub(super) struct PipeOutlet {
+    pipe: Arc<Pipe>,
+    tally: Tally,
+}
 
 /// The reading end.
 pub(super) struct PipeSource {
@@ -38,10 +41,10 @@ struct State {
     ended: bool,
 }
 
-/// A pipe whose traffic sets `changed`. `has_body` is the exchange's.
-pub(super) fn pipe(changed: &Arc<AtomicBool>, has_body: bool) -> (PipeOutlet, PipeSource) {
+/// A pipe whose traffic sets `changed`. `has_body` is the exchange's, `tally` the writing stage's.
+pub(super) fn pipe(changed: &Arc<AtomicBool>, has_body: bool, tally: Tally) -> (PipeOutlet, PipeSource) {
     let pipe = Arc::new(Pipe { state: Mutex::default(), changed: Arc::clone(changed) });
-    (PipeOutlet(Arc::clone(&pipe)), PipeSource { pipe, has_body })
+    (PipeOutlet { pipe: Arc::clone(&pipe), tally }, PipeSource { pipe, has_body })
 }
 
 impl Pipe {
@@ -58,32 +61,39 @@ impl Pipe {
 impl PipeOutlet {
     /// No more bytes will come.
     pub(super) fn end(&self) {
-        self.0.lock().ended = true;
-        self.0.mark();
+        self.pipe.lock().ended = true;
+        self.pipe.mark();
+    }
+
+    /// Bytes that wait for the next stage.
+    pub(super) fn pending(&self) -> usize {
+        let state = self.pipe.lock();
+        state.buffer.len() - state.read
     }
 }
 
 impl Outlet for PipeOutlet {
     fn begin(&mut self, response: &Response) -> Result<(), OutletError> {
-        self.0.lock().head = Some(response.inherited());
-        self.0.mark();
+        self.pipe.lock().head = Some(response.inherited());
+        self.pipe.mark();
         Ok(())
     }
 
     fn offer(&mut self, bytes: &[u8]) -> Result<usize, OutletError> {
-        let mut state = self.0.lock();
+        let mut state = self.pipe.lock();
         if state.buffer.capacity() == 0 {
             state.buffer = buffers::take();
         }
         let room = MAX_PENDING.saturating_sub(state.buffer.len());
         let taken = bytes.len().min(room);
         state.buffer.extend_from_slice(&bytes[..taken]);
-        self.0.mark();
+        self.tally.usage().sent.add(taken as u64);
+        self.pipe.mark();
         Ok(taken)
     }
 
     fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
-        if self.0.lock().buffer.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.pipe.lock().buffer.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
@@ -131,12 +141,14 @@ impl Source for PipeSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::{Account, ExchangeId, Limits};
     use std::task::Waker;
 
     #[test]
     fn bytes_pass_in_order_within_the_bound() {
         let changed = Arc::new(AtomicBool::new(false));
-        let (mut outlet, mut source) = pipe(&changed, true);
+        let account = Account::open(ExchangeId(1), std::iter::once(&Limits::default()));
+        let (mut outlet, mut source) = pipe(&changed, true, Tally::of(&account, 0));
         let context = &mut Context::from_waker(Waker::noop());
         let sent: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
         let mut received = Vec::new();
@@ -153,6 +165,7 @@ mod tests {
             received.extend_from_slice(&area[..length]);
         }
         assert_eq!(received, sent);
+        assert_eq!(account.stages[0].sent.get(), sent.len() as u64);
         assert!(outlet.poll_flush(context).is_ready() && !source.is_ready());
         assert!(source.poll_read(context, &mut area).is_pending());
         outlet.end();

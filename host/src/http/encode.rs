@@ -18,8 +18,11 @@ pub enum ResponseFraming {
     Empty,
 }
 
-/// Fields that only the host may set: they decide framing and connection.
-const FRAMING_FIELDS: [&str; 9] = [
+/// The field that names the exchange, as the host's log does.
+pub const EXCHANGE_FIELD: &str = "wasmplex-exchange";
+
+/// Fields that only the host may set: they decide framing and connection, or are its own.
+const FRAMING_FIELDS: [&str; 10] = [
     "connection",
     "date",
     "keep-alive",
@@ -28,6 +31,7 @@ const FRAMING_FIELDS: [&str; 9] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    EXCHANGE_FIELD,
     "http2-settings",
 ];
 
@@ -93,14 +97,14 @@ pub fn text_response(
     status: u16,
     date: &str,
     line: &str,
-    extra: Option<(&str, &str)>,
+    extra: &[(&str, &str)],
     close: bool,
     with_body: bool,
 ) {
     let text = (&b"content-type"[..], &b"text/plain; charset=utf-8"[..]);
-    let extra = extra.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let extra = extra.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let framing = ResponseFraming::Length(line.len() as u64 + 1);
-    response_head(buffer, status, date, extra.into_iter().chain([text]), framing, close);
+    response_head(buffer, status, date, extra.chain([text]), framing, close);
     if with_body {
         put(buffer, &[line.as_bytes(), b"\n"]);
     }

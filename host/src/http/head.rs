@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::Refusal;
+pub use super::method::{ALLOW, Method};
 
 /// The longest request target, in bytes. RFC 9112 section 3 asks for at least 8,000; signed URLs
 /// with long queries need a little more.
@@ -27,51 +28,6 @@ const EARLY_LOOK: usize = 64;
 /// So many bytes of empty lines before a request line are too many. RFC 9112 section 2.2 asks for
 /// one line to be forgiven.
 const MAX_EMPTY: usize = 16;
-
-/// The request methods that reach a plugin. Methods are case-sensitive (RFC 9110 section 9.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    Delete,
-    Get,
-    Head,
-    Options,
-    Patch,
-    Post,
-    Put,
-}
-
-/// The value of the Allow field when a method is known but not offered.
-pub const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-impl Method {
-    /// The method as it stands in the request line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Delete => "DELETE",
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Options => "OPTIONS",
-            Self::Patch => "PATCH",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-        }
-    }
-
-    fn parse(token: &str) -> Result<Self, Refusal> {
-        Ok(match token {
-            "DELETE" => Self::Delete,
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "OPTIONS" => Self::Options,
-            "PATCH" => Self::Patch,
-            "POST" => Self::Post,
-            "PUT" => Self::Put,
-            "TRACE" | "CONNECT" => return Err(Refusal::new(405, "this method is not offered")),
-            _ => return Err(Refusal::new(501, "unknown method (methods are case-sensitive)")),
-        })
-    }
-}
 
 /// The two versions that are spoken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

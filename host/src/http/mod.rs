@@ -1,9 +1,10 @@
 //! HTTP/1.1 as pure functions: bytes in, bytes out.
 //!
 //! Nothing here knows a socket, a clock, tokio or wasmtime; `httparse` is the only crate. Time
-//! (the Date field) and randomness are arguments. The four parts follow a request's life:
+//! (the Date field) and randomness are arguments. The parts follow a request's life:
 //!
-//! - [`head`]: the start line and the fields, strictly, with bounds;
+//! - [`head`]: the start line and the fields, strictly, with bounds; [`method`] and [`trace`] are
+//!   two of its values;
 //! - [`framing`]: how the request body's length is known, decided once;
 //! - [`decode`]: request body octets out of wire bytes, at whatever place they were cut;
 //! - [`encode`]: response heads and wire chunks into a buffer.
@@ -14,6 +15,8 @@ pub mod decode;
 pub mod encode;
 pub mod framing;
 pub mod head;
+pub mod method;
+pub mod trace;
 
 use std::borrow::Cow;
 

@@ -42,13 +42,16 @@ const DEFAULT_MAX_MAPPINGS: u64 = 65_530;
 /// bounds checks. How much of it an instance gets is its limit's matter.
 const MEMORY_RESERVATION: usize = 1 << 32;
 
+/// Instances beyond those of exchanges: new code is tried while all others may be in use.
+const PROBES: u32 = 1;
+
 /// Memories of a module that are understood.
 const MAX_UNDERSTOOD_MEMORIES: u32 = 16;
 
 /// The sizes of an [`Engine`].
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
-    /// The most instances at a time.
+    /// The most instances of exchanges at a time. There is room for one more, to try new code.
     pub max_instances: u32,
 }
 
@@ -122,10 +125,11 @@ fn max_mappings() -> u64 {
 
 fn config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_core_instances(options.max_instances)
-        .total_memories(options.max_instances)
-        .total_tables(options.max_instances.saturating_mul(MAX_TABLES))
-        .total_stacks(options.max_instances)
+    let instances = options.max_instances.saturating_add(PROBES);
+    pool.total_core_instances(instances)
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(MAX_TABLES))
+        .total_stacks(instances)
         // One memory is all that the ABI allows; more are understood only to be refused in our own
         // words, as is one whose first size is beyond its limit.
         .max_memories_per_module(MAX_UNDERSTOOD_MEMORIES)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
+use super::limits::Limit;
 use super::outlet::OutletError;
 
 /// The most frames of a backtrace in a log line.
@@ -26,10 +27,13 @@ pub enum CallError {
 /// The ways that an instance fails: trap, deadline, rejected, and an exit with a code.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failure {
-    /// It did what it must not do. `reason` says what in a line, `backtrace` where.
-    Trap { reason: String, backtrace: String },
+    /// It did what it must not do. `reason` says what in a line, `backtrace` where, and `limit` which
+    /// limit was refused to be exceeded before, and so most likely is the cause.
+    Trap { reason: String, backtrace: String, limit: Option<Limit> },
     /// It took too long.
     Deadline(Deadline),
+    /// It used more than `bound` (a number with its unit) of something else.
+    Beyond { limit: Limit, bound: String },
     /// It returned a negative code.
     Rejected { export: &'static str, code: i32 },
     /// It called `proc_exit` with a code other than 0.
@@ -48,15 +52,29 @@ pub enum Deadline {
 impl Failure {
     /// A trap without a place in the code.
     pub fn trap(reason: impl Into<String>) -> Self {
-        Self::Trap { reason: reason.into(), backtrace: String::new() }
+        Self::Trap { reason: reason.into(), backtrace: String::new(), limit: None }
+    }
+
+    /// The kind of failure: one of a few words, for metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Trap { limit: Some(limit), .. } | Self::Beyond { limit, .. } => limit.key(),
+            Self::Trap { limit: None, .. } => "trap",
+            Self::Deadline(Deadline::CpuPerCall(_)) => Limit::CpuPerCall.key(),
+            Self::Deadline(Deadline::TimePerCall(_)) => Limit::TimePerCall.key(),
+            Self::Rejected { .. } => "rejected",
+            Self::Exit(_) => "exit",
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Trap { reason, backtrace } if backtrace.is_empty() => write!(f, "trap: {reason}"),
-            Self::Trap { reason, backtrace } => write!(f, "trap: {reason} (in {backtrace})"),
+            Self::Trap { reason, backtrace, .. } if backtrace.is_empty() => write!(f, "trap: {reason}"),
+            Self::Trap { reason, backtrace, .. } => write!(f, "trap: {reason} (in {backtrace})"),
+            Self::Beyond { limit, bound } => write!(f, "{limit}: more than the limit of {bound}"),
             Self::Deadline(Deadline::CpuPerCall(limit)) => {
                 write!(f, "cpu per call is beyond its limit of {}", humantime::format_duration(*limit))
             }
@@ -90,6 +108,8 @@ pub(super) enum Thrown {
     CpuPerCall(Duration),
     /// The outlet has nobody behind it.
     Gone,
+    /// A budget of another kind is used up.
+    Beyond { limit: Limit, bound: String },
     /// Anything that is the plugin's fault, in a line.
     Fault(String),
 }
@@ -104,6 +124,7 @@ impl fmt::Display for Thrown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CpuPerCall(_) => f.write_str("cpu per call is used up"),
+            Self::Beyond { limit, .. } => write!(f, "{limit} is used up"),
             Self::Gone => f.write_str("nobody receives the output"),
             Self::Fault(reason) => f.write_str(reason),
         }
@@ -111,6 +132,15 @@ impl fmt::Display for Thrown {
 }
 
 impl std::error::Error for Thrown {}
+
+impl From<Failure> for Thrown {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Beyond { limit, bound } => Self::Beyond { limit, bound },
+            other => Self::Fault(other.to_string()),
+        }
+    }
+}
 
 /// How a call ended that returned an error: `Ok(())` is a clean exit (`proc_exit(0)`).
 pub(super) fn classify(error: &wasmtime::Error) -> Result<(), CallError> {
@@ -123,13 +153,16 @@ pub(super) fn classify(error: &wasmtime::Error) -> Result<(), CallError> {
             let deadline = Deadline::CpuPerCall(*limit);
             return Err(CallError::Failed(Failure::Deadline(deadline)));
         }
+        Some(Thrown::Beyond { limit, bound }) => {
+            return Err(CallError::Failed(Failure::Beyond { limit: *limit, bound: bound.clone() }));
+        }
         Some(Thrown::Fault(reason)) => reason.clone(),
         None => error.downcast_ref::<wasmtime::Trap>().map_or_else(
             || error.root_cause().to_string(),
             |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         ),
     };
-    Err(CallError::Failed(Failure::Trap { reason, backtrace: backtrace(error) }))
+    Err(CallError::Failed(Failure::Trap { reason, backtrace: backtrace(error), limit: None }))
 }
 
 /// A function's name as a log line can bear it: some compilers make names of kilobytes.

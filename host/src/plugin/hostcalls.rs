@@ -38,31 +38,36 @@ fn log(mut caller: Caller<'_, State>, level: u32, pointer: u32, length: u32) -> 
     let memory = memory::of(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let line = &bytes[memory::range(bytes, pointer, length, "log")?];
-    write_log(state, level, line);
-    Ok(())
+    Ok(write_log(state, level, line)?)
 }
 
 /// Writes one line of the plugin's to the log, within its budget: 0 trace, 1 debug, 2 info,
 /// 3 warn, 4 and more error.
-pub(super) fn write_log(state: &mut State, level: u32, line: &[u8]) {
+///
+/// # Errors
+///
+/// [`Thrown::Beyond`] when the exchange has written all the lines that it may.
+pub(super) fn write_log(state: &mut State, level: u32, line: &[u8]) -> Result<(), Thrown> {
+    state.tally.usage().log_line()?;
     let Some(dropped) = state.log.admit(Instant::now()) else {
-        return;
+        return Ok(());
     };
     let plugin = state.plugin.name();
-    let exchange = state.exchange;
+    let exchange = state.exchange();
     if dropped > 0 {
-        tracing::warn!(target: "plugin", plugin, exchange, dropped, "log lines were dropped: too many at once");
+        tracing::warn!(target: "plugin", plugin, %exchange, dropped, "log lines were dropped: too many at once");
     }
     let text = String::from_utf8_lossy(&line[..line.len().min(MAX_LOG_LINE)]);
     // A plugin must not write line ends or terminal codes into the operator's log.
     let text: String = text.chars().flat_map(Shown::new).collect();
     match level {
-        0 => tracing::trace!(target: "plugin", plugin, exchange, "{text}"),
-        1 => tracing::debug!(target: "plugin", plugin, exchange, "{text}"),
-        2 => tracing::info!(target: "plugin", plugin, exchange, "{text}"),
-        3 => tracing::warn!(target: "plugin", plugin, exchange, "{text}"),
-        _ => tracing::error!(target: "plugin", plugin, exchange, "{text}"),
+        0 => tracing::trace!(target: "plugin", plugin, %exchange, "{text}"),
+        1 => tracing::debug!(target: "plugin", plugin, %exchange, "{text}"),
+        2 => tracing::info!(target: "plugin", plugin, %exchange, "{text}"),
+        3 => tracing::warn!(target: "plugin", plugin, %exchange, "{text}"),
+        _ => tracing::error!(target: "plugin", plugin, %exchange, "{text}"),
     }
+    Ok(())
 }
 
 /// A character as it may stand in a log line: control characters escaped.
@@ -139,7 +144,7 @@ fn config(
     let memory = memory::of(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let key = &bytes[memory::range(bytes, key, key_length, "config")?];
-    let value = std::str::from_utf8(key).ok().and_then(|key| state.plugin.config.get(key));
+    let value = std::str::from_utf8(key).ok().and_then(|key| state.plugin.settings().config.get(key));
     match value {
         Some(value) => Ok(memory::answer(bytes, value.as_bytes(), buffer, capacity, "config")?),
         None => {
@@ -152,7 +157,7 @@ fn config(
 /// 0 cancels. A module without `on_timer` gets -1: nobody would hear it ring.
 fn set_timer(mut caller: Caller<'_, State>, milliseconds: u32) -> wasmtime::Result<i32> {
     let state = caller.data_mut();
-    if !state.plugin.exports.has_timer() {
+    if !state.plugin.exports().has_timer() {
         return Ok(-1);
     }
     let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -17,7 +17,8 @@ use super::failure::{CallError, Deadline, Failure, classify};
 use super::memory;
 use super::module::Plugin;
 use super::outlet::{Outlet, Request, Response};
-use super::state::{Meter, State};
+use super::state::{Meter, Refused, State, thread_cpu};
+use super::usage::Tally;
 use super::wasi;
 
 /// How soon a call that waits in `emit` is looked at again, at the least.
@@ -25,8 +26,8 @@ const MIN_RECHECK: Duration = Duration::from_millis(10);
 
 /// What an instance is connected to.
 pub struct Wiring {
-    /// The number of the exchange, for the log.
-    pub exchange: u64,
+    /// Where what it uses is written down.
+    pub tally: Tally,
     /// Where emitted bytes go.
     pub outlet: Box<dyn Outlet>,
     /// What the plugin may ask about.
@@ -51,6 +52,7 @@ pub struct Instance {
 /// What a call needs to know of time, outside of the store that the call borrows.
 struct CallBudget {
     meter: Arc<Meter>,
+    tally: Tally,
     time_per_call: Duration,
 }
 
@@ -76,17 +78,24 @@ impl Instance {
     ///
     /// [`CallError`] when any of these fails.
     pub async fn start(plugin: &Arc<Plugin>, wiring: Wiring) -> Result<Self, CallError> {
+        let began = Instant::now();
         let state = State::new(Arc::clone(plugin), wiring);
-        let budget =
-            CallBudget { meter: Arc::clone(&state.meter), time_per_call: plugin.limits.time_per_call };
-        let mut store = Store::new(plugin.pre.module().engine(), state);
-        store.limiter(|state| &mut state.limiter);
+        let budget = CallBudget {
+            meter: Arc::clone(&state.meter),
+            tally: state.tally.clone(),
+            time_per_call: plugin.limits.time_per_call,
+        };
+        let mut store = Store::new(plugin.pre().module().engine(), state);
+        store.limiter(|state| state);
         store.epoch_deadline_callback(|mut context| {
             context.data_mut().charge()?;
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         let instance = create(plugin, &mut store, &budget).await?;
-        Self::wire(plugin, store, instance, budget).await
+        let instance = Self::wire(plugin, store, instance, budget).await?;
+        let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        instance.tally().usage().started_in.add(nanos);
+        Ok(instance)
     }
 
     /// Finds the exports of a fresh instance and runs those that come before `on_open`.
@@ -96,7 +105,7 @@ impl Instance {
         instance: WasmInstance,
         budget: CallBudget,
     ) -> Result<Self, CallError> {
-        let exports = &plugin.exports;
+        let exports = plugin.exports();
         let memory = instance
             .get_module_export(&mut store, &exports.memory)
             .and_then(wasmtime::Extern::into_memory)
@@ -123,6 +132,12 @@ impl Instance {
     #[must_use]
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.store.data().plugin
+    }
+
+    /// Where what it uses is written down.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.budget.tally
     }
 
     /// The response head as the plugin wants it so far.
@@ -178,6 +193,7 @@ impl Instance {
     /// See [`Instance::open`].
     pub async fn chunk(&mut self, length: usize) -> Result<Next, CallError> {
         debug_assert!(length <= CHUNK_CAPACITY);
+        self.budget.tally.usage().chunks.add(1);
         let chunk = (self.area.start as u32, length as u32);
         let came = self.on_chunk.call(&mut self.store, chunk, &self.budget).await?;
         next(came, export::ON_CHUNK)
@@ -211,7 +227,9 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        wasi::flush_stderr(self.store.data_mut());
+        // A last line beyond the limit of lines is dropped: there is no call to fail any more.
+        let _ = wasi::flush_stderr(self.store.data_mut());
+        self.budget.tally.release_memory();
     }
 }
 
@@ -222,7 +240,7 @@ async fn create(
 ) -> Result<WasmInstance, CallError> {
     store.set_epoch_deadline(1);
     store.data_mut().begin_call();
-    let outcome = budget.bound(pin!(plugin.pre.instantiate_async(&mut *store))).await?;
+    let outcome = budget.bound(pin!(plugin.pre().instantiate_async(&mut *store))).await?;
     outcome.map_err(|error| match classify(&error) {
         Ok(()) => failed("it exited before it was ready"),
         Err(error) => explain(error, store.data()),
@@ -269,14 +287,17 @@ fn failed(reason: impl Into<String>) -> CallError {
 
 /// Adds what led to a trap, where the host knows it.
 fn explain(error: CallError, state: &State) -> CallError {
-    match (error, state.limiter.refused()) {
-        (CallError::Failed(Failure::Trap { reason, backtrace }), Some(what)) => {
-            let limit = state.plugin.limits.memory;
-            let reason = match what {
-                "memory" => format!("{reason}, after memory beyond its limit of {limit} bytes was refused"),
-                _ => format!("{reason}, after {what} growth beyond its limit was refused"),
+    match (error, state.refused()) {
+        (CallError::Failed(Failure::Trap { reason, backtrace, .. }), Some(refused)) => {
+            let (what, limit) = match refused {
+                Refused::Memory(limit) => {
+                    let bound = state.tally.memory_bound(limit);
+                    (format!("memory beyond its limit of {bound} bytes ({limit})"), Some(limit))
+                }
+                Refused::Table => ("table growth beyond its limit".to_owned(), None),
             };
-            CallError::Failed(Failure::Trap { reason, backtrace })
+            let reason = format!("{reason}, after {what} was refused");
+            CallError::Failed(Failure::Trap { reason, backtrace, limit })
         }
         (error, _) => error,
     }
@@ -308,12 +329,15 @@ impl<P: WasmParams + Sync> Entry<P> {
     ) -> Result<Came, CallError> {
         store.set_epoch_deadline(1);
         store.data_mut().begin_call();
+        let (began, waited) = (Instant::now(), budget.meter.waited());
         let outcome = match self {
             Self::Coded(function) => budget.bound(pin!(function.call_async(&mut *store, parameters))).await?,
             Self::Silent(function) => {
                 budget.bound(pin!(function.call_async(&mut *store, parameters))).await?.map(|()| 0)
             }
         };
+        let waited = budget.meter.waited().saturating_sub(waited);
+        budget.tally.usage().called(began.elapsed().saturating_sub(waited));
         match outcome {
             Ok(code) => Ok(Came::Back(code)),
             Err(error) => match classify(&error) {
@@ -333,7 +357,7 @@ impl CallBudget {
             if alarm.is_some() {
                 self.meter.resume();
             }
-            if let Poll::Ready(output) = call.as_mut().poll(context) {
+            if let Poll::Ready(output) = self.poll_counted(call.as_mut(), context)? {
                 return Poll::Ready(Ok(output));
             }
             let (started, before, sleep) = alarm.get_or_insert_with(|| {
@@ -353,5 +377,21 @@ impl CallBudget {
             Poll::Pending
         })
         .await
+    }
+
+    /// Polls a call, and takes its processor time off the exchange's budget where there is one.
+    fn poll_counted<F: Future>(
+        &self,
+        call: Pin<&mut F>,
+        context: &mut Context<'_>,
+    ) -> Result<Poll<F::Output>, CallError> {
+        if !self.tally.account().counts_cpu() {
+            return Ok(call.poll(context));
+        }
+        let before = thread_cpu();
+        let polled = call.poll(context);
+        let spent = thread_cpu().saturating_sub(before);
+        self.tally.account().spend_cpu(spent).map_err(CallError::Failed)?;
+        Ok(polled)
     }
 }

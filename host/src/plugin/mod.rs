@@ -6,31 +6,47 @@
 //!
 //! - [`abi`]: names, codes and sizes of ABI version 1;
 //! - [`Engine`]: what is made once: wasmtime's engine, its instance pool, the linker, the ticker;
-//! - [`Plugin`]: what is made once per file: checked and compiled;
+//! - [`Code`]: what is made once per file: checked and compiled, or taken from the [`CodeCache`];
+//! - [`Plugin`]: code under a name, with limits, grants and configuration;
 //! - [`Instance`]: what is made once per exchange;
+//! - [`Account`]: what an exchange uses, and may use;
 //! - [`CallError`]: how a call can end other than well.
 //!
 //! Only core modules with `on_chunk` run today. Commands (`_start`) and components are told apart
-//! in `module.rs` and refused by name there; an [`Instance`] hides what kind it is, so that they
+//! in `check.rs` and `code.rs` and refused by name there; an [`Instance`] hides what kind it is, so that they
 //! can join without a change outside of this folder.
 
 pub mod abi;
+mod cache;
+mod check;
+mod code;
 mod engine;
 mod failure;
+mod grants;
 mod hostcalls;
+mod inspect;
 mod instance;
 mod limits;
 mod memory;
 mod module;
 mod outlet;
+mod probe;
 mod state;
 mod ticker;
+mod usage;
 mod wasi;
 
+pub use cache::CodeCache;
+pub use check::LoadError;
+pub use code::{Code, Digest};
 pub use engine::{Engine, EngineOptions};
 pub use failure::{CallError, Deadline, Failure};
+pub use grants::{DirGrant, Grants};
+pub use inspect::{Inspection, inspect};
 pub use instance::{Instance, Wiring};
-pub use limits::Limits;
-pub use module::{Inspection, LoadError, Plugin, inspect};
-pub use outlet::{Outlet, OutletError, Request, Response};
+pub use limits::{Limit, Limits, MAX_STAGES};
+pub use module::{Plugin, Settings};
+pub use outlet::{NoRequest, Outlet, OutletError, Request, Response};
+pub use probe::probe;
 pub use ticker::{TICK, Ticker};
+pub use usage::{Account, CallTimes, Count, ExchangeId, TIME_BUCKETS, Tally, Usage, Waiting, time_bucket};

@@ -54,6 +54,16 @@ pub trait Request: Send + Sync {
     fn field(&self, name: &[u8]) -> Option<Cow<'_, [u8]>>;
 }
 
+/// There is no request: only the plugin's name is known.
+#[derive(Clone, Debug)]
+pub struct NoRequest(pub Box<str>);
+
+impl Request for NoRequest {
+    fn field(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+        name.eq_ignore_ascii_case(b":plugin").then_some(Cow::Borrowed(self.0.as_bytes()))
+    }
+}
+
 /// The most fields that a plugin may set: as many as anybody sends, and a bound for the head.
 const MAX_RESPONSE_FIELDS: usize = 64;
 

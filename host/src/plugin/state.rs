@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::Memory;
+use wasmtime::{Memory, ResourceLimiter};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::failure::{Thrown, beyond};
 use super::instance::Wiring;
-use super::limits::GrowthLimiter;
+use super::limits::{Limit, MAX_TABLE_ELEMENTS, TABLE_ELEMENT};
 use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
 use super::ticker::Ticker;
+use super::usage::{ExchangeId, Tally, Waiting};
 
 /// The store data of one instance.
 pub(super) struct State {
     pub(super) plugin: Arc<Plugin>,
-    /// The number of the exchange, for the log.
-    pub(super) exchange: u64,
+    pub(super) tally: Tally,
     pub(super) outlet: Box<dyn Outlet>,
     pub(super) request: Arc<dyn Request>,
     pub(super) response: Response,
@@ -29,7 +29,8 @@ pub(super) struct State {
     pub(super) memory: Option<Memory>,
     /// When `on_timer` is due.
     pub(super) timer: Option<tokio::time::Instant>,
-    pub(super) limiter: GrowthLimiter,
+    /// Growth that was refused: what the plugin does next (a trap, most likely) is explained by it.
+    refused: Option<Refused>,
     pub(super) ticker: Arc<Ticker>,
     pub(super) meter: Arc<Meter>,
     pub(super) log: LogBudget,
@@ -43,13 +44,13 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(plugin: Arc<Plugin>, wiring: Wiring) -> Self {
         Self {
-            exchange: wiring.exchange,
+            tally: wiring.tally,
             outlet: wiring.outlet,
             request: wiring.request,
-            response: wiring.inherited.unwrap_or_default(),
+            response: plugin.first_response(wiring.inherited),
             memory: None,
             timer: None,
-            limiter: GrowthLimiter::new(&plugin.limits),
+            refused: None,
             ticker: Arc::clone(&plugin.ticker),
             meter: Arc::default(),
             log: LogBudget::default(),
@@ -58,6 +59,16 @@ impl State {
             cpu_left: Duration::ZERO,
             plugin,
         }
+    }
+
+    /// The exchange, for the log.
+    pub(super) fn exchange(&self) -> ExchangeId {
+        self.tally.account().id
+    }
+
+    /// What growth was refused, if any was.
+    pub(super) const fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     /// Gives a new call its CPU budget.
@@ -95,6 +106,7 @@ impl State {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.tally.usage().emit(bytes.len())?;
         self.begin_response()?;
         let mut rest = bytes;
         loop {
@@ -107,10 +119,63 @@ impl State {
                 let room = self.outlet.poll_flush(context);
                 if room.is_pending() {
                     pause.get_or_insert_with(|| self.meter.pause());
+                    self.tally.usage().wait_for(Waiting::Client);
                 }
                 room
             })
             .await?;
+            self.tally.usage().wait_for(Waiting::Plugin);
+        }
+    }
+}
+
+/// What may not grow any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refused {
+    /// Memory or tables, by one of the memory limits.
+    Memory(Limit),
+    /// A table beyond its largest size.
+    Table,
+}
+
+/// Wasmtime's questions on growth.
+impl ResourceLimiter for State {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current), maximum.is_none_or(|maximum| desired <= maximum)))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        if fits && desired > MAX_TABLE_ELEMENTS {
+            self.refused = Some(Refused::Table);
+            return Ok(false);
+        }
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT), fits))
+    }
+}
+
+impl State {
+    /// Takes memory. A module's own maximum refuses without the host having to say why.
+    fn grow(&mut self, bytes: usize, fits_maximum: bool) -> bool {
+        if !fits_maximum {
+            return false;
+        }
+        match self.tally.take_memory(bytes) {
+            Ok(()) => true,
+            Err(limit) => {
+                self.refused = Some(Refused::Memory(limit));
+                false
+            }
         }
     }
 }
@@ -148,7 +213,7 @@ fn now() -> u64 {
 }
 
 /// The CPU time of this thread in nanoseconds.
-fn thread_cpu() -> u64 {
+pub(super) fn thread_cpu() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
     u64::try_from(nanos).unwrap_or_default()

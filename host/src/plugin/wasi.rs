@@ -9,6 +9,7 @@ use wasmtime::{Caller, Linker};
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 
+use super::failure::Thrown;
 use super::hostcalls::write_log;
 use super::memory;
 use super::state::State;
@@ -84,7 +85,7 @@ async fn fd_write(
         if descriptor == 2 {
             let room = MAX_STDERR_WRITE - total;
             let taken = length.min(room);
-            collect_stderr(state, &bytes[range][..taken as usize]);
+            collect_stderr(state, &bytes[range][..taken as usize])?;
             total += taken;
             if taken < length {
                 // A short write: the rest is for another call, and the ticker comes in between.
@@ -119,22 +120,27 @@ fn store(memory: &mut [u8], place: u32, value: &[u8]) -> i32 {
     }
 }
 
-fn collect_stderr(state: &mut State, bytes: &[u8]) {
+fn collect_stderr(state: &mut State, bytes: &[u8]) -> Result<(), Thrown> {
     for part in bytes.split_inclusive(|&byte| byte == b'\n') {
         let room = MAX_STDERR_LINE - state.stderr.len();
         state.stderr.extend_from_slice(&part[..part.len().min(room)]);
         if part.ends_with(b"\n") || state.stderr.len() == MAX_STDERR_LINE {
-            flush_stderr(state);
+            flush_stderr(state)?;
         }
     }
+    Ok(())
 }
 
 /// Writes what standard error has collected, line end or not.
-pub(super) fn flush_stderr(state: &mut State) {
+///
+/// # Errors
+///
+/// See [`write_log`].
+pub(super) fn flush_stderr(state: &mut State) -> Result<(), Thrown> {
     let line = std::mem::take(&mut state.stderr);
-    let text = line.trim_ascii_end();
-    if !text.is_empty() {
-        write_log(state, STDERR_LEVEL, text);
+    match line.trim_ascii_end() {
+        b"" => Ok(()),
+        text => write_log(state, STDERR_LEVEL, text),
     }
 }
 

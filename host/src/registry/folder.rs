@@ -1,18 +1,21 @@
-//! A generation from the files of a folder.
+//! What is in the plugin folder, and what changed in it. Looking is separate from deciding: the
+//! decisions are pure functions.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{Generation, is_name};
-use crate::plugin::{Engine, Limits, Plugin};
+use super::{is_name, manifest, routes};
 
 /// The largest plugin file, in bytes. Python components have about 18 MB.
 const MAX_FILE: u64 = 256 * 1024 * 1024;
+
+/// The most entries of the folder that are looked at. What has more is not a plugin folder.
+const MAX_ENTRIES: usize = 10_000;
 
 /// A file that is not served, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,31 +24,96 @@ pub struct Bad {
     pub reason: String,
 }
 
-/// Loads all `*.wasm` and `*.wat` of `folder`. One bad file does not stop the rest.
-///
-/// # Errors
-///
-/// Only when the folder itself cannot be read.
-pub fn load(engine: &Engine, folder: &Path, limits: Limits) -> anyhow::Result<(Generation, Vec<Bad>)> {
-    let (chosen, mut bad) = choose(&list(folder)?);
-    let mut plugins = Vec::new();
-    for (name, file) in chosen {
-        match load_file(engine, &name, &file, limits) {
-            Ok(plugin) => plugins.push(plugin),
-            Err(reason) => bad.push(Bad { file, reason }),
-        }
-    }
-    Ok((plugins.into_iter().collect(), bad))
+/// What tells whether a file is still the same, without reading it. The time of change cannot be
+/// set back, unlike that of modification.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
-/// Reads and compiles one file.
+impl Stamp {
+    /// The stamp of what `path` leads to, if it leads anywhere.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+
+    /// Whether both are the same file or folder, whatever is in it.
+    #[must_use]
+    pub const fn is_same_file(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
+    }
+}
+
+/// The files of one name, as they stand in the folder.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Found {
+    pub file: PathBuf,
+    pub module: Option<Stamp>,
+    pub manifest: Option<Stamp>,
+}
+
+/// One look at the folder.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    pub plugins: BTreeMap<String, Found>,
+    pub routes: Option<Stamp>,
+    pub bad: Vec<Bad>,
+}
+
+/// What is to be done for a name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Read it again.
+    Load(Found),
+    /// It is gone.
+    Remove,
+}
+
+/// Looks at the folder.
 ///
 /// # Errors
 ///
-/// The reason, in a line.
-pub fn load_file(engine: &Engine, name: &str, file: &Path, limits: Limits) -> Result<Arc<Plugin>, String> {
-    let bytes = read(file).map_err(|error| format!("{error:#}"))?;
-    Plugin::load(engine, name, &bytes, limits).map_err(|error| error.to_string())
+/// When the folder cannot be read.
+pub fn look(folder: &Path) -> anyhow::Result<Snapshot> {
+    let (chosen, bad) = choose(&list(folder)?);
+    let found = |file: PathBuf| {
+        let manifest = manifest::path_of(&file).as_deref().and_then(Stamp::of);
+        Found { module: Stamp::of(&file), manifest, file }
+    };
+    let plugins = chosen.into_iter().map(|(name, file)| (name, found(file))).collect();
+    Ok(Snapshot { plugins, routes: Stamp::of(&folder.join(routes::FILE)), bad })
+}
+
+/// What changed from `old` to `new`. Pure. Names for which `is_busy` says so are left for later: they
+/// are neither changed nor gone.
+#[must_use]
+pub fn diff(
+    old: &BTreeMap<String, Found>,
+    new: &BTreeMap<String, Found>,
+    is_busy: impl Fn(&Found) -> bool,
+) -> BTreeMap<String, Change> {
+    let mut changes = BTreeMap::new();
+    for (name, found) in new {
+        if old.get(name) != Some(found) && !is_busy(found) {
+            changes.insert(name.clone(), Change::Load(found.clone()));
+        }
+    }
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        changes.insert(name.clone(), Change::Remove);
+    }
+    changes
 }
 
 /// Reads a plugin file, if its size is bearable.
@@ -66,7 +134,7 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let cannot = || format!("cannot read the plugin folder {}", folder.display());
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
+    for entry in fs::read_dir(folder).with_context(cannot)?.take(MAX_ENTRIES) {
         files.push(entry.with_context(cannot)?.path());
     }
     files.sort();
@@ -115,5 +183,53 @@ mod tests {
         assert_eq!(chosen, [("a", "a.wasm"), ("d", "d.wat")]);
         let bad: Vec<_> = bad.iter().map(|bad| bad.file.to_str().unwrap()).collect();
         assert_eq!(bad, ["a.wat", "b+c.wasm"]);
+    }
+
+    fn stamp(size: u64) -> Option<Stamp> {
+        Some(Stamp { device: 1, inode: 1, size, modified: (0, 0), changed: (0, 0) })
+    }
+
+    /// A table: name, size of the module, size of the manifest or 0.
+    fn table(rows: &[(&str, u64, u64)]) -> BTreeMap<String, Found> {
+        let found = |&(name, module, manifest): &(&str, u64, u64)| {
+            let file = PathBuf::from(format!("{name}.wasm"));
+            let manifest = if manifest > 0 { stamp(manifest) } else { None };
+            (name.to_owned(), Found { file, module: stamp(module), manifest })
+        };
+        rows.iter().map(found).collect()
+    }
+
+    #[test]
+    fn differences() {
+        type Rows = &'static [(&'static str, u64, u64)];
+        let cases: [(Rows, Rows, &str); 9] = [
+            (&[], &[], ""),
+            (&[], &[("a", 1, 0)], "+a"),
+            (&[("a", 1, 0)], &[], "-a"),
+            (&[("a", 1, 0)], &[("a", 1, 0)], ""),
+            (&[("a", 1, 0)], &[("a", 2, 0)], "+a"),
+            (&[("a", 1, 0)], &[("a", 1, 1)], "+a"),
+            (&[("a", 1, 1)], &[("a", 1, 0)], "+a"),
+            (&[("a", 1, 0), ("b", 1, 0)], &[("b", 2, 0), ("c", 1, 0)], "-a +b +c"),
+            // Busy: neither loaded nor forgotten.
+            (&[("busy", 1, 0)], &[("busy", 2, 0), ("busy2", 1, 0)], ""),
+        ];
+        for (old, new, expected) in cases {
+            let is_busy = |found: &Found| found.file.to_string_lossy().starts_with("busy");
+            let changes = diff(&table(old), &table(new), is_busy);
+            let shown = changes.iter().map(|(name, change)| match change {
+                Change::Load(_) => format!("+{name}"),
+                Change::Remove => format!("-{name}"),
+            });
+            assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{old:?} to {new:?}");
+        }
+    }
+
+    #[test]
+    fn another_file_under_the_name_is_a_change() {
+        let old = table(&[("a", 1, 0)]);
+        let mut new = old.clone();
+        new.get_mut("a").unwrap().file = "a.wat".into();
+        assert_eq!(diff(&old, &new, |_| false).len(), 1);
     }
 }

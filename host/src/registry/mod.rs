@@ -1,42 +1,165 @@
 //! Which plugins there are: an immutable table, swapped whole.
 //!
-//! Readers take the present [`Generation`] without a lock and keep the `Arc<Plugin>` they found,
-//! so that a swap never touches an exchange that runs. [`folder`] builds a generation from files.
+//! Readers take the present [`Generation`] without a lock and keep what they found, so that a swap
+//! never touches an exchange that runs.
+//!
+//! - [`manifest`]: what `NAME.json` settles;
+//! - [`folder`]: what files there are, and what changed (pure);
+//! - [`loader`]: from changes to a generation; bad files keep the last good version;
+//! - [`watcher`]: the thread that notices changes, compiles and swaps.
 
 pub mod folder;
+pub mod loader;
+pub mod manifest;
+mod routes;
+pub mod show;
+pub mod watcher;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
-use crate::plugin::Plugin;
+use crate::http::method::MethodSet;
+use crate::metrics::Totals;
+use crate::plugin::{MAX_STAGES, Plugin};
 
-/// One version of the whole table, name to plugin.
+/// A plugin under its name in a generation.
+#[derive(Debug)]
+pub struct Served {
+    pub plugin: Arc<Plugin>,
+    /// The methods that reach it.
+    pub methods: MethodSet,
+    /// What is counted for it.
+    pub totals: Arc<Totals>,
+    pub file: PathBuf,
+    pub loaded_at: SystemTime,
+}
+
+/// Why something in the folder is not served as it stands there, and since when.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    pub reason: String,
+    pub since: SystemTime,
+}
+
+/// A name in the folder: what is served under it, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub file: PathBuf,
+    pub served: Option<Arc<Served>>,
+    pub problem: Option<Problem>,
+}
+
+/// What a route of `routes.json` came to.
+#[derive(Clone, Debug)]
+pub struct Alias {
+    /// Names of plugins.
+    pub names: Vec<String>,
+    /// The plugins, or why there are none.
+    pub stages: Result<Vec<Arc<Served>>, String>,
+}
+
+/// One version of the whole table.
 #[derive(Debug, Default)]
 pub struct Generation {
-    plugins: HashMap<Box<str>, Arc<Plugin>>,
+    number: u64,
+    plugins: HashMap<Box<str>, Arc<Served>>,
+    entries: BTreeMap<String, Entry>,
+    aliases: BTreeMap<String, Alias>,
+    problems: Vec<folder::Bad>,
+}
+
+/// Why a route leads nowhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoRoute {
+    /// A name that is not there.
+    Unknown,
+    /// More than [`MAX_STAGES`] stages.
+    TooLong,
 }
 
 impl Generation {
-    /// The plugin with this name.
+    /// A generation of these entries and routes.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<Plugin>> {
+    pub fn new(
+        number: u64,
+        entries: BTreeMap<String, Entry>,
+        routes: &BTreeMap<String, Vec<String>>,
+        problems: Vec<folder::Bad>,
+    ) -> Self {
+        let plugins: HashMap<Box<str>, Arc<Served>> = entries
+            .iter()
+            .filter_map(|(name, entry)| Some((name.as_str().into(), Arc::clone(entry.served.as_ref()?))))
+            .collect();
+        let find = |name: &String| {
+            plugins.get(name.as_str()).cloned().ok_or_else(|| format!("there is no plugin {name}"))
+        };
+        let alias = |(alias, names): (&String, &Vec<String>)| {
+            let stages = if entries.contains_key(alias) {
+                Err("a plugin has this name".to_owned())
+            } else {
+                names.iter().map(find).collect()
+            };
+            (alias.clone(), Alias { names: names.clone(), stages })
+        };
+        let aliases = routes.iter().map(alias).collect();
+        Self { number, plugins, entries, aliases, problems }
+    }
+
+    /// The stages of a route: `a`, `a+b+c`, or with aliases in it.
+    ///
+    /// # Errors
+    ///
+    /// See [`NoRoute`].
+    pub fn resolve(&self, route: &str) -> Result<Vec<Arc<Served>>, NoRoute> {
+        if route.split('+').count() > MAX_STAGES {
+            return Err(NoRoute::TooLong);
+        }
+        let mut stages = Vec::with_capacity(1);
+        for name in route.split('+') {
+            if let Some(served) = self.plugins.get(name) {
+                stages.push(Arc::clone(served));
+                continue;
+            }
+            match self.aliases.get(name).map(|alias| &alias.stages) {
+                Some(Ok(more)) => stages.extend(more.iter().map(Arc::clone)),
+                Some(Err(_)) | None => return Err(NoRoute::Unknown),
+            }
+        }
+        if stages.len() > MAX_STAGES { Err(NoRoute::TooLong) } else { Ok(stages) }
+    }
+
+    /// Counts up with every change.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What is served under this name.
+    #[must_use]
+    pub fn served(&self, name: &str) -> Option<&Arc<Served>> {
         self.plugins.get(name)
     }
 
-    /// All of them, by name.
+    /// All names, served or not, in order.
     #[must_use]
-    pub fn sorted(&self) -> Vec<&Arc<Plugin>> {
-        let mut plugins: Vec<_> = self.plugins.values().collect();
-        plugins.sort_by(|a, b| a.name().cmp(b.name()));
-        plugins
+    pub const fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.entries
     }
-}
 
-impl FromIterator<Arc<Plugin>> for Generation {
-    fn from_iter<I: IntoIterator<Item = Arc<Plugin>>>(plugins: I) -> Self {
-        Self { plugins: plugins.into_iter().map(|plugin| (plugin.name().into(), plugin)).collect() }
+    /// The routes of `routes.json`.
+    #[must_use]
+    pub const fn aliases(&self) -> &BTreeMap<String, Alias> {
+        &self.aliases
+    }
+
+    /// Files that are nobody's.
+    #[must_use]
+    pub fn problems(&self) -> &[folder::Bad] {
+        &self.problems
     }
 }
 
@@ -47,16 +170,19 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// A registry that begins with `generation`.
-    #[must_use]
-    pub fn new(generation: Generation) -> Self {
-        Self { current: ArcSwap::from_pointee(generation) }
+    /// The stages of a route, all of one generation.
+    ///
+    /// # Errors
+    ///
+    /// See [`NoRoute`].
+    pub fn resolve(&self, route: &str) -> Result<Vec<Arc<Served>>, NoRoute> {
+        self.current.load().resolve(route)
     }
 
-    /// The plugin with this name, in the present generation.
+    /// The present generation.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Arc<Plugin>> {
-        self.current.load().get(name).cloned()
+    pub fn current(&self) -> Arc<Generation> {
+        self.current.load_full()
     }
 
     /// Puts a new generation in place of the present one. Exchanges that run keep what they have.

@@ -25,9 +25,10 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>, alive: mpsc:
             Ok((stream, peer, permit)) => {
                 let connection = Connection::new(stream, peer, Arc::clone(&shared));
                 let alive = alive.clone();
+                let counted = Counted::new(&shared);
                 tokio::spawn(async move {
                     connection.run().await;
-                    drop((permit, alive));
+                    drop((permit, alive, counted));
                 });
             }
             Err(error) => {
@@ -35,6 +36,23 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>, alive: mpsc:
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
+    }
+}
+
+/// A connection in the host's counters, as long as it lives.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.metrics.host.connections.increment();
+        shared.metrics.host.open_connections.increment();
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.host.open_connections.decrement();
     }
 }
 

@@ -17,6 +17,7 @@ use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
 use crate::http::Refusal;
 use crate::http::head::{self, RequestHead};
+use crate::http::method::MethodSet;
 use crate::plugin::Outlet as _;
 
 /// A lingering close waits so long for the client's next bytes …
@@ -52,7 +53,11 @@ impl Connection {
         let (read, write) = stream.into_split();
         Self {
             inbound: Inbound::new(read, shared.options.body_timeout),
-            outbound: Outbound::new(SendHalf::new(write), shared.options.write_timeout),
+            outbound: Outbound::new(
+                SendHalf::new(write),
+                shared.options.write_timeout,
+                Arc::clone(&shared.waterline),
+            ),
             peer,
             alarm: Box::pin(sleep(shared.options.head_timeout)),
             shared,
@@ -73,19 +78,21 @@ impl Connection {
                 Err(NoHead::Closed) => return,
                 Err(NoHead::Refused(refusal)) => {
                     tracing::debug!(peer = %self.peer, status = refusal.status, reason = %refusal.reason, "refused");
-                    self.refuse(&refusal, true, true);
+                    self.refuse(&refusal, None, true, true);
                     return self.linger().await;
                 }
             }
         }
     }
 
-    /// Answers for the host, in place of any plugin.
-    pub(super) fn refuse(&self, refusal: &Refusal, close: bool, with_body: bool) {
-        let extra = match refusal.status {
-            405 => Some(("allow", head::ALLOW)),
-            503 => Some(("retry-after", "1")),
-            _ => None,
+    /// Answers for the host, in place of any plugin. `allowed` are the methods that would be good.
+    pub(super) fn refuse(&self, refusal: &Refusal, allowed: Option<MethodSet>, close: bool, with_body: bool) {
+        self.shared.metrics.host.refuse(refusal.status);
+        let allow = allowed.unwrap_or(MethodSet::ALL).allow();
+        let extra: &[(&str, &str)] = match refusal.status {
+            405 => &[("allow", &allow)],
+            503 => &[("retry-after", "1")],
+            _ => &[],
         };
         self.outbound.answer(refusal.status, &refusal.reason, extra, close, with_body);
     }

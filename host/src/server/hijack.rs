@@ -8,17 +8,21 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::connection::Connection;
+use super::report;
 use super::request::RequestView;
 use super::send_half::end_with_reset;
-use super::verdict::{Ending, Guilty, Verdict, judge};
-use crate::exchange::chain::{MAX_STAGES, Stage, drive_chain};
+use super::verdict::{Ending, Verdict, judge};
+use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::outbound::Plan;
-use crate::exchange::{Broken, Finished, Read, discard};
+use crate::exchange::{Broken, CONTENT_TOO_LARGE, Finished, Read, discard};
 use crate::http::Refusal;
-use crate::http::framing::{self, Manner};
+use crate::http::encode::EXCHANGE_FIELD;
+use crate::http::framing::{self, Framing, Manner};
 use crate::http::head::{Method, RequestHead, Version};
-use crate::plugin::{Failure, Outlet as _, Plugin};
-use crate::registry::Registry;
+use crate::http::method::MethodSet;
+use crate::metrics::Ticket;
+use crate::plugin::{Account, Failure, Outlet as _, Tally};
+use crate::registry::{NoRoute, Registry, Served};
 
 /// After an early finish, so much of the body may still come before the connection is given up …
 const DRAIN_BYTES: usize = 256 * 1024;
@@ -42,42 +46,65 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
     let manner = match framing::decide(&head) {
         Ok(manner) => manner,
         Err(refusal) => {
-            connection.refuse(&refusal, true, !is_head);
+            connection.refuse(&refusal, None, true, !is_head);
             return After::Linger;
         }
     };
     connection.inbound.expect(manner.framing);
     // Held to the end: it is what `--max-exchanges` counts.
     let shared = Arc::clone(&connection.shared);
-    let admitted = find(&shared.registry, head.first_segment()).and_then(|plugins| {
+    let admitted = admit(&shared.registry, &head, manner.framing).and_then(|stages| {
         // Every stage has an instance, and counts.
-        match shared.exchanges.try_acquire_many(plugins.len() as u32) {
-            Ok(permit) => Ok((plugins, permit)),
-            Err(_) => Err(Refusal::new(503, "too many exchanges are open; try again later")),
+        match shared.exchanges.try_acquire_many(stages.len() as u32) {
+            Ok(permit) => Ok((stages, permit)),
+            Err(_) => Err(Refused::from(Refusal::new(503, "too many exchanges are open; try again later"))),
         }
     });
     match admitted {
-        Ok((plugins, permit)) => {
-            let after = run(connection, head, manner, plugins).await;
+        Ok((stages, permit)) => {
+            let after = run(connection, head, manner, stages).await;
             drop(permit);
             settle(connection, after, manner).await
         }
-        Err(refusal) => {
+        Err(Refused { refusal, allowed }) => {
             // A body that nobody reads would be in the way of the next request.
             let close = !manner.keep_alive || !connection.inbound.is_complete() || shared.is_draining();
-            connection.refuse(&refusal, close, !is_head);
+            connection.refuse(&refusal, allowed, close, !is_head);
             if close { After::Linger } else { After::KeepAlive }
         }
     }
 }
 
-/// The plugins of a route, `a` or `a+b+c`, in order.
-fn find(registry: &Registry, route: &str) -> Result<Vec<Arc<Plugin>>, Refusal> {
-    if route.split('+').count() > MAX_STAGES {
-        return Err(Refusal::bad_request("too many plugins in a row (at most 8)"));
+/// A refusal before any plugin runs, and the methods that would have been good.
+struct Refused {
+    refusal: Refusal,
+    allowed: Option<MethodSet>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, allowed: None }
     }
-    let plugins = route.split('+').map(|name| registry.find(name)).collect::<Option<_>>();
-    plugins.ok_or(Refusal::new(404, "no plugin has this name"))
+}
+
+/// The stages of a request's route, if it may go there.
+fn admit(registry: &Registry, head: &RequestHead, framing: Framing) -> Result<Vec<Arc<Served>>, Refused> {
+    let stages = registry.resolve(head.first_segment()).map_err(|error| match error {
+        NoRoute::Unknown => Refusal::new(404, "no plugin has this name"),
+        NoRoute::TooLong => Refusal::bad_request("too many plugins in a row (at most 8)"),
+    })?;
+    let allowed = stages.iter().fold(MethodSet::ALL, |set, stage| set.and(stage.methods));
+    if !allowed.has(head.method()) {
+        let refusal = Refusal::new(405, "this method does not reach the plugin");
+        return Err(Refused { refusal, allowed: Some(allowed) });
+    }
+    let limit = stages.first().and_then(|first| first.plugin.limits().received);
+    match (framing, limit) {
+        (Framing::Length(length), Some(limit)) if length > limit => {
+            Err(Refusal::new(CONTENT_TOO_LARGE, "received: the body is beyond the plugin's limit").into())
+        }
+        _ => Ok(stages),
+    }
 }
 
 /// What an exchange left behind.
@@ -92,45 +119,51 @@ async fn run(
     connection: &mut Connection,
     head: RequestHead,
     manner: Manner,
-    plugins: Vec<Arc<Plugin>>,
+    stages: Vec<Arc<Served>>,
 ) -> Left {
-    let exchange = connection.shared.next_exchange();
+    let shared = Arc::clone(&connection.shared);
+    let head = Arc::new(head);
+    let totals = stages.iter().map(|stage| Arc::clone(&stage.totals)).collect();
+    let limits = stages.iter().map(|stage| stage.plugin.limits());
+    let ticket = shared.metrics.begin(totals, limits, connection.peer, Arc::clone(&head));
+    let account = &ticket.open().account;
     let plan = Plan {
         version: head.version(),
         method: head.method(),
-        close: !manner.keep_alive || connection.shared.is_draining(),
+        close: !manner.keep_alive || shared.is_draining(),
         // RFC 9110 section 10.1.1: needless once the body is coming.
         interim: manner.expects_continue
             && !connection.inbound.is_complete()
             && connection.inbound.carry().is_empty(),
     };
-    connection.outbound.plan(plan);
+    connection.outbound.plan(plan, Tally::of(account, stages.len() - 1));
     // Whatever ends this connection before the response is whole must not look like its end.
     let ends_with_close = head.version() == Version::Http10;
     if ends_with_close {
         end_with_reset(connection.inbound.wire().as_ref(), true);
     }
-    let head = Arc::new(head);
-    let stage = |plugin: Arc<Plugin>| {
+    let stage = |served: Arc<Served>| {
+        let plugin = Arc::clone(&served.plugin);
         let view =
             RequestView { head: Arc::clone(&head), peer: connection.peer, plugin: plugin.name().into() };
         Stage { plugin, request: Arc::new(view) }
     };
-    let stages: Vec<Stage> = plugins.into_iter().map(stage).collect();
-    let outcome = duplex(connection, exchange, &stages).await;
+    let stages: Vec<Stage> = stages.into_iter().map(stage).collect();
+    let outcome = duplex(connection, account, &stages).await;
     if ends_with_close && (outcome.is_ok() || !connection.outbound.has_begun()) {
         end_with_reset(connection.inbound.wire().as_ref(), false);
     }
+    connection.outbound.settle_times();
     match outcome {
         Ok(finished) => {
-            let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
-            log_end(connection, exchange, &stages, "clean", detail);
+            report::finished(ticket, connection.outbound.status(), finished);
             Left::Whole
         }
         Err((stage, broken)) => {
             let verdict = judge(broken, connection.outbound.fault());
-            log_broken(connection, exchange, &stages, stage, &verdict);
-            Left::Broken(carry_out(connection, plan, verdict))
+            let after = carry_out(connection, plan, &verdict, &ticket);
+            report::broken(ticket, connection.outbound.status(), stage, &verdict);
+            Left::Broken(after)
         }
     }
 }
@@ -138,11 +171,13 @@ async fn run(
 /// Both directions at once, to a response with its proper end.
 async fn duplex(
     connection: &mut Connection,
-    exchange: u64,
+    account: &Arc<Account>,
     stages: &[Stage],
 ) -> Result<Finished, (usize, Broken)> {
-    let finished = drive_chain(stages, exchange, &mut connection.inbound, &mut connection.outbound).await?;
-    connection.outbound.finish().map_err(|total| {
+    let waterline = Arc::clone(&connection.shared.waterline);
+    let Connection { inbound, outbound, .. } = connection;
+    let finished = drive_chain(stages, account, &waterline, inbound, outbound).await?;
+    outbound.finish().map_err(|total| {
         let failure = Failure::trap(format!("it emitted less than its content-length of {total}"));
         (stages.len() - 1, Broken::Plugin { failure, status: 500 })
     })?;
@@ -150,7 +185,7 @@ async fn duplex(
 }
 
 /// Answers or cuts.
-fn carry_out(connection: &Connection, plan: Plan, verdict: Verdict) -> After {
+fn carry_out(connection: &Connection, plan: Plan, verdict: &Verdict, ticket: &Ticket<'_>) -> After {
     if connection.outbound.has_begun() {
         return match verdict.ending {
             // Where the response ends with the connection, only a reset tells that it is not whole.
@@ -160,10 +195,12 @@ fn carry_out(connection: &Connection, plan: Plan, verdict: Verdict) -> After {
             Ending::Reset => After::Reset,
         };
     }
-    let Some((status, line)) = verdict.answer else {
+    let Some((status, line)) = &verdict.answer else {
         return After::Close;
     };
-    connection.outbound.answer(status, &line, None, true, plan.method != Method::Head);
+    let exchange = ticket.open().account.id.to_string();
+    let extra = [(EXCHANGE_FIELD, exchange.as_str())];
+    connection.outbound.answer(*status, line, &extra, true, plan.method != Method::Head);
     After::Linger
 }
 
@@ -211,45 +248,4 @@ async fn drain(connection: &mut Connection, manner: Manner) -> After {
         After::Linger
     };
     timeout(DRAIN_TIME, rest).await.unwrap_or(After::Linger)
-}
-
-fn log_broken(connection: &Connection, exchange: u64, stages: &[Stage], stage: usize, verdict: &Verdict) {
-    let reason = verdict.reason.as_str();
-    match verdict.guilty {
-        Guilty::Plugin => {
-            let plugin = &stages[stage].plugin;
-            tracing::warn!(
-                plugin = plugin.name(),
-                version = plugin.version(),
-                exchange,
-                reason,
-                "plugin failed"
-            );
-            log_end(connection, exchange, stages, "failed", reason);
-        }
-        Guilty::Client => {
-            let outcome = if verdict.ending == Ending::Cut { "cut" } else { "gone" };
-            log_end(connection, exchange, stages, outcome, reason);
-        }
-    }
-}
-
-fn log_end(connection: &Connection, exchange: u64, stages: &[Stage], outcome: &str, detail: &str) {
-    if !tracing::enabled!(tracing::Level::DEBUG) {
-        return;
-    }
-    let join = |part: fn(&Plugin) -> &str| {
-        stages.iter().map(|stage| part(&stage.plugin)).collect::<Vec<_>>().join("+")
-    };
-    tracing::debug!(
-        plugin = join(Plugin::name),
-        version = join(Plugin::version),
-        exchange,
-        outcome,
-        detail,
-        status = connection.outbound.status(),
-        received = connection.inbound.received(),
-        sent = connection.outbound.sent(),
-        "exchange ended"
-    );
 }

@@ -8,30 +8,34 @@
 mod accept;
 mod connection;
 mod hijack;
+pub(crate) mod report;
 mod request;
 mod send_half;
 mod verdict;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::exchange::Waterline;
+use crate::metrics::Metrics;
 use crate::registry::Registry;
 
-/// Connections beyond the exchanges that may be open: idle keep-alive ones, and those that are
-/// told that the host is full.
-const SPARE_CONNECTIONS: usize = 1_024;
+/// Connections beyond the exchanges that may be open, where nothing else is asked for: idle
+/// keep-alive ones, and those that are told that the host is full.
+pub const SPARE_CONNECTIONS: usize = 1_024;
 
 /// The server's times and bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerOptions {
     /// The most exchanges at a time; one more is answered 503.
     pub max_exchanges: u32,
+    /// The most connections at a time; others wait in the system's queue.
+    pub max_connections: usize,
     /// From the connection (or a head's first byte) to the end of the head.
     pub head_timeout: Duration,
     /// From the end of a response to the next head's first byte.
@@ -48,18 +52,26 @@ pub struct ServerOptions {
 struct Shared {
     registry: Arc<Registry>,
     options: ServerOptions,
+    metrics: Arc<Metrics>,
+    waterline: Arc<Waterline>,
     exchanges: Semaphore,
     connections: Arc<Semaphore>,
-    /// Numbers exchanges for the log.
-    counter: AtomicU64,
     phase: watch::Receiver<Phase>,
 }
 
 /// Whether new work is taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
+pub enum Phase {
     Serving,
     Draining,
+}
+
+/// What the server looks into and counts with, and others too.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub registry: Arc<Registry>,
+    pub metrics: Arc<Metrics>,
+    pub waterline: Arc<Waterline>,
 }
 
 /// Bound listeners and what they will serve.
@@ -77,7 +89,7 @@ impl Server {
     /// When one of them cannot be had; none is served then.
     pub async fn bind(
         addresses: &[SocketAddr],
-        registry: Arc<Registry>,
+        parts: Parts,
         options: ServerOptions,
     ) -> anyhow::Result<Self> {
         let mut listeners = Vec::new();
@@ -88,11 +100,12 @@ impl Server {
         let (phase, receiver) = watch::channel(Phase::Serving);
         let exchanges = options.max_exchanges as usize;
         let shared = Arc::new(Shared {
-            registry,
+            registry: parts.registry,
             options,
+            metrics: parts.metrics,
+            waterline: parts.waterline,
             exchanges: Semaphore::new(exchanges),
-            connections: Arc::new(Semaphore::new(exchanges + SPARE_CONNECTIONS)),
-            counter: AtomicU64::new(0),
+            connections: Arc::new(Semaphore::new(options.max_connections)),
             phase: receiver,
         });
         Ok(Self { listeners, shared, phase })
@@ -105,6 +118,12 @@ impl Server {
     /// When the system does not tell.
     pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         self.listeners.iter().map(TcpListener::local_addr).collect()
+    }
+
+    /// Whether new work is taken.
+    #[must_use]
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
     }
 
     /// Serves until `stop` is ready, then drains: accepts nothing new, lets open exchanges finish
@@ -133,10 +152,6 @@ impl Server {
 impl Shared {
     fn open_exchanges(&self) -> usize {
         self.options.max_exchanges as usize - self.exchanges.available_permits()
-    }
-
-    fn next_exchange(&self) -> u64 {
-        self.counter.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn is_draining(&self) -> bool {

@@ -12,6 +12,8 @@ pub(super) struct Verdict {
     pub(super) guilty: Guilty,
     /// For the log, whole.
     pub(super) reason: String,
+    /// The plugin's failure, if it is the guilty one.
+    pub(super) failure: Option<Failure>,
     /// For the client, if the head is not out: status and one line. `None` when nobody listens.
     pub(super) answer: Option<(u16, String)>,
     /// What becomes of the connection if the head is out.
@@ -49,6 +51,7 @@ pub(super) fn judge(broken: Broken, fault: Option<WriteFault>) -> Verdict {
             Verdict {
                 guilty: Guilty::Plugin,
                 reason: failure.to_string(),
+                failure: Some(failure),
                 answer: Some((status, line)),
                 ending: Ending::Cut,
             }
@@ -58,17 +61,33 @@ pub(super) fn judge(broken: Broken, fault: Option<WriteFault>) -> Verdict {
             Verdict {
                 guilty: Guilty::Client,
                 reason: error.to_string(),
+                failure: None,
                 answer: Some((status, error.to_string())),
                 ending: Ending::Cut,
             }
         }
+        Broken::Full => full(),
         Broken::Gone => {
             let (reason, ending) = match fault {
+                Some(WriteFault::Full) => return full(),
                 Some(WriteFault::Stalled) => ("the client did not read for too long", Ending::Reset),
                 Some(WriteFault::Broken) | None => ("the client is gone", Ending::Close),
             };
-            Verdict { guilty: Guilty::Client, reason: reason.to_owned(), answer: None, ending }
+            Verdict { guilty: Guilty::Client, reason: reason.to_owned(), failure: None, answer: None, ending }
         }
+    }
+}
+
+/// The client does not read, and others need the room.
+fn full() -> Verdict {
+    let reason = "the client does not read, and the host holds as much for such clients as it may \
+                  (--max-buffered)";
+    Verdict {
+        guilty: Guilty::Client,
+        reason: reason.to_owned(),
+        failure: None,
+        answer: None,
+        ending: Ending::Reset,
     }
 }
 

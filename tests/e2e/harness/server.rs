@@ -131,6 +131,6 @@ pub fn wasmplex(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.args(arguments);
+    command.env("WASMPLEX_CACHE", "off").args(arguments);
     command
 }

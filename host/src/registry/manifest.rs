@@ -1,0 +1,429 @@
+//! `NAME.json`: what the operator allows a plugin, and tells it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::routes;
+use crate::config;
+use crate::http::encode::is_settable_field;
+use crate::http::method::{Method, MethodSet};
+use crate::plugin::{DirGrant, Grants, Limits, Settings};
+
+/// The largest manifest, in bytes. What is meant to be larger belongs into a folder that the
+/// manifest grants.
+pub const MAX_MANIFEST: u64 = 64 * 1024;
+
+/// What the operator's command line says of limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Where a manifest says nothing.
+    pub defaults: Limits,
+    /// How far a manifest may go.
+    pub caps: Limits,
+}
+
+/// What comes out of a manifest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settled {
+    /// For the plugin.
+    pub settings: Settings,
+    /// For its route.
+    pub methods: MethodSet,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Manifest {
+    /// Where editors find the schema.
+    #[serde(rename = "$schema")]
+    _schema: Option<String>,
+    limits: LimitTexts,
+    response: BTreeMap<String, String>,
+    env: BTreeMap<String, String>,
+    dirs: Vec<Dir>,
+    config: BTreeMap<String, Scalar>,
+    methods: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitTexts {
+    memory: Option<Quantity>,
+    memory_per_exchange: Option<Quantity>,
+    cpu_per_call: Option<Quantity>,
+    time_per_call: Option<Quantity>,
+    cpu_per_exchange: Option<Quantity>,
+    emitted: Option<Quantity>,
+    received: Option<Quantity>,
+    log_lines: Option<Quantity>,
+}
+
+/// A number, or text with a unit.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a number or a text such as \"16MiB\" or \"50ms\"")]
+enum Quantity {
+    Number(u64),
+    Text(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dir {
+    host: PathBuf,
+    guest: String,
+    #[serde(default)]
+    write: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a text, a number, true or false")]
+enum Scalar {
+    Text(String),
+    Number(serde_json::Number),
+    Flag(bool),
+}
+
+/// The manifest that belongs to a plugin file. `routes.json` is nobody's.
+#[must_use]
+pub fn path_of(file: &Path) -> Option<PathBuf> {
+    let path = file.with_extension("json");
+    (path.file_name()? != routes::FILE).then_some(path)
+}
+
+/// Reads the manifest beside a plugin file; where there is none, everything is denied and limits are
+/// the defaults.
+///
+/// # Errors
+///
+/// What is wrong with it, with the key, in a line.
+pub fn load(file: &Path, policy: &Policy) -> Result<Settled, String> {
+    let Some(path) = path_of(file) else {
+        return parse(b"{}", Path::new("."), policy);
+    };
+    let named = |reason: String| match path.file_name() {
+        Some(name) => format!("{}: {reason}", name.to_string_lossy()),
+        None => reason,
+    };
+    match read(&path) {
+        Ok(Some(bytes)) => {
+            let folder = file.parent().unwrap_or(Path::new("."));
+            parse(&bytes, folder, policy).map_err(named)
+        }
+        Ok(None) => parse(b"{}", Path::new("."), policy),
+        Err(error) => Err(named(error)),
+    }
+}
+
+/// Reads a small file of the folder, if it is there.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        metadata => metadata.map_err(|error| format!("cannot be read: {error}"))?,
+    };
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MAX_MANIFEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > MAX_MANIFEST {
+        return Err(format!("it has more than {MAX_MANIFEST} bytes"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Understands a manifest. `folder` is where relative host folders begin.
+///
+/// # Errors
+///
+/// What is wrong with it, with the key, in a line.
+pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, String> {
+    check_shape(bytes)?;
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let limits = manifest.limits.settle(policy)?;
+    for (name, value) in &manifest.response {
+        if name.eq_ignore_ascii_case("content-length")
+            || !is_settable_field(name.as_bytes(), value.as_bytes())
+        {
+            return Err(format!("response.{name}: not a response field that can be set here"));
+        }
+    }
+    for (name, value) in &manifest.env {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(format!("env.{name}: not an environment variable"));
+        }
+    }
+    let dirs = manifest.dirs.into_iter().map(|dir| dir.settle(folder)).collect::<Result<_, _>>()?;
+    let methods = match manifest.methods {
+        None => MethodSet::ALL,
+        Some(names) if names.is_empty() => return Err("methods: at least one is needed".to_owned()),
+        Some(names) => names.iter().map(|name| method(name)).collect::<Result<_, _>>()?,
+    };
+    let config = manifest.config.into_iter().map(|(key, value)| (key, value.into_text())).collect();
+    let grants = Grants { env: manifest.env.into_iter().collect(), dirs };
+    let response = manifest.response.into_iter().collect();
+    Ok(Settled { settings: Settings { limits, grants, response, config }, methods })
+}
+
+/// The library would also take lists, with the values in order, where objects are meant.
+fn check_shape(bytes: &[u8]) -> Result<(), String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let dirs = value.get("dirs").and_then(Value::as_array).into_iter().flatten();
+    let objects = [("the manifest", &value)]
+        .into_iter()
+        .chain(value.get("limits").map(|limits| ("limits", limits)))
+        .chain(dirs.map(|dir| ("each of dirs", dir)));
+    for (what, value) in objects {
+        if !value.is_object() {
+            return Err(format!("{what} must be an object, {{…}}"));
+        }
+    }
+    Ok(())
+}
+
+/// A method by its name.
+fn method(name: &str) -> Result<Method, String> {
+    Method::parse(name).map_err(|_| format!("methods: '{name}' is not a method that reaches plugins"))
+}
+
+impl Scalar {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+        }
+    }
+}
+
+impl Dir {
+    fn settle(self, folder: &Path) -> Result<DirGrant, String> {
+        let host = folder.join(&self.host);
+        if self.guest.is_empty() || self.guest.contains('\0') {
+            return Err("dirs: guest must be a path such as /data".to_owned());
+        }
+        match fs::metadata(&host) {
+            Ok(metadata) if metadata.is_dir() => Ok(DirGrant { host, guest: self.guest, write: self.write }),
+            Ok(_) => Err(format!("dirs: {} is not a folder", host.display())),
+            Err(error) => Err(format!("dirs: {}: {error}", host.display())),
+        }
+    }
+}
+
+impl LimitTexts {
+    fn settle(&self, policy: &Policy) -> Result<Limits, String> {
+        let Policy { defaults, caps } = policy;
+        let sized =
+            |key, text: &Option<Quantity>, default, cap| within(key, text, default, cap, Quantity::size);
+        let timed =
+            |key, text: &Option<Quantity>, default, cap| within(key, text, default, cap, Quantity::time);
+        let bytes = |key, text: &Option<Quantity>, default, cap| {
+            at_most(key, text, default, cap, |text| text.size().map(|bytes| bytes as u64))
+        };
+        Ok(Limits {
+            memory: sized("memory", &self.memory, defaults.memory, caps.memory)?,
+            memory_per_exchange: sized(
+                "memory_per_exchange",
+                &self.memory_per_exchange,
+                defaults.memory_per_exchange,
+                caps.memory_per_exchange,
+            )?,
+            cpu_per_call: timed(
+                "cpu_per_call",
+                &self.cpu_per_call,
+                defaults.cpu_per_call,
+                caps.cpu_per_call,
+            )?,
+            time_per_call: timed(
+                "time_per_call",
+                &self.time_per_call,
+                defaults.time_per_call,
+                caps.time_per_call,
+            )?,
+            cpu_per_exchange: at_most(
+                "cpu_per_exchange",
+                &self.cpu_per_exchange,
+                defaults.cpu_per_exchange,
+                caps.cpu_per_exchange,
+                Quantity::time,
+            )?,
+            emitted: bytes("emitted", &self.emitted, defaults.emitted, caps.emitted)?,
+            received: bytes("received", &self.received, defaults.received, caps.received)?,
+            log_lines: at_most(
+                "log_lines",
+                &self.log_lines,
+                defaults.log_lines,
+                caps.log_lines,
+                Quantity::count,
+            )?,
+        })
+    }
+}
+
+/// A limit that is always there.
+fn within<T: Copy + PartialOrd + Shown>(
+    key: &str,
+    text: &Option<Quantity>,
+    default: T,
+    cap: T,
+    read: impl Fn(&Quantity) -> Result<T, String>,
+) -> Result<T, String> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let value = read(text).map_err(|error| format!("limits.{key}: {error}"))?;
+    if value > cap { Err(beyond(key, cap)) } else { Ok(value) }
+}
+
+/// A limit that may be off. A cap that is off caps nothing.
+fn at_most<T: Copy + PartialOrd + Shown>(
+    key: &str,
+    text: &Option<Quantity>,
+    default: Option<T>,
+    cap: Option<T>,
+    read: impl Fn(&Quantity) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let value = match text {
+        Quantity::Text(text) if text == "off" => None,
+        text => Some(read(text).map_err(|error| format!("limits.{key}: {error}"))?),
+    };
+    match (value, cap) {
+        (None, Some(cap)) => Err(beyond(key, cap)),
+        (Some(value), Some(cap)) if value > cap => Err(beyond(key, cap)),
+        _ => Ok(value),
+    }
+}
+
+fn beyond(key: &str, cap: impl Shown) -> String {
+    let flag = key.replace('_', "-");
+    format!("limits.{key}: beyond what the operator allows, {} (--max-{flag})", cap.shown())
+}
+
+/// A value as people write it.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for usize {
+    fn shown(&self) -> String {
+        config::show_size(*self as u64)
+    }
+}
+
+impl Shown for u64 {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Duration {
+    fn shown(&self) -> String {
+        humantime::format_duration(*self).to_string()
+    }
+}
+
+impl Quantity {
+    fn size(&self) -> Result<usize, String> {
+        match self {
+            Self::Number(bytes) => usize::try_from(*bytes).map_err(|_| format!("{bytes} is too large")),
+            Self::Text(text) => config::size(text),
+        }
+    }
+
+    fn time(&self) -> Result<Duration, String> {
+        match self {
+            Self::Number(number) => Err(format!("{number} needs a unit, such as \"50ms\"")),
+            Self::Text(text) => config::time(text),
+        }
+    }
+
+    fn count(&self) -> Result<u64, String> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Text(text) => config::count(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Settled, String> {
+        let caps = Limits { memory: 1 << 20, emitted: Some(100), ..Limits::default() };
+        parse(text.as_bytes(), Path::new("/"), &Policy { defaults: Limits { memory: 1 << 16, ..caps }, caps })
+    }
+
+    #[test]
+    fn nothing_said_is_nothing_given() {
+        let settled = parsed("{}").unwrap();
+        assert_eq!(settled.methods, MethodSet::ALL);
+        assert_eq!(settled.settings.grants, Grants::default());
+        assert_eq!(settled.settings.limits.memory, 1 << 16);
+        assert_eq!(settled.settings.limits.emitted, Some(100));
+    }
+
+    #[test]
+    fn everything_said() {
+        let settled = parsed(
+            r#"{"$schema": "x", "limits": {"memory": "512KiB", "cpu_per_call": "50ms", "emitted": 7, "log_lines": 3,
+                "cpu_per_exchange": "1s", "received": "off"},
+                "response": {"content-type": "text/plain"}, "env": {"A": "b"},
+                "dirs": [{"host": "/tmp", "guest": "/data"}],
+                "config": {"a": "x", "b": 1.5, "c": true}, "methods": ["POST", "GET"]}"#,
+        )
+        .unwrap();
+        let limits = settled.settings.limits;
+        assert_eq!((limits.memory, limits.cpu_per_call), (512 << 10, Duration::from_millis(50)));
+        assert_eq!((limits.emitted, limits.log_lines, limits.received), (Some(7), Some(3), None));
+        assert_eq!(limits.cpu_per_exchange, Some(Duration::from_secs(1)));
+        assert_eq!(settled.methods.allow(), "GET, POST");
+        let config: Vec<_> = settled.settings.config.values().map(String::as_str).collect();
+        assert_eq!(config, ["x", "1.5", "true"]);
+        let dir = DirGrant { host: "/tmp".into(), guest: "/data".to_owned(), write: false };
+        assert_eq!(settled.settings.grants.dirs, [dir]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, named) in [
+            ("", "EOF"),
+            ("[]", "must be an object"),
+            (r#"{"limits": [1]}"#, "limits must be an object"),
+            (r#"{"dirs": [["/tmp", "/x", true]]}"#, "each of dirs must be an object"),
+            (r#"{"limit": {}}"#, "`limit`"),
+            (r#"{"limits": {"memroy": 1}}"#, "`memroy`"),
+            (r#"{"limits": {"memory": "2MiB"}}"#, "limits.memory: beyond what the operator allows, 1MiB"),
+            (r#"{"limits": {"memory": "much"}}"#, "limits.memory: 'much'"),
+            (r#"{"limits": {"memory": -1}}"#, "expected a number or a text"),
+            (r#"{"limits": {"memory": "off"}}"#, "limits.memory"),
+            (r#"{"limits": {"cpu_per_call": 50}}"#, "limits.cpu_per_call: 50 needs a unit"),
+            (r#"{"limits": {"emitted": "off"}}"#, "limits.emitted: beyond"),
+            (r#"{"limits": {"log_lines": "x"}}"#, "limits.log_lines: 'x'"),
+            (r#"{"response": {"Content-Length": "1"}}"#, "response.Content-Length"),
+            (r#"{"response": {"connection": "close"}}"#, "response.connection"),
+            (r#"{"response": {"a": "b\n"}}"#, "response.a"),
+            (r#"{"env": {"A=B": ""}}"#, "env.A=B"),
+            (r#"{"dirs": [{"host": "/", "guest": ""}]}"#, "guest"),
+            (r#"{"dirs": [{"host": "/no/such/folder", "guest": "/x"}]}"#, "/no/such/folder"),
+            (r#"{"dirs": [{"host": "/etc/passwd", "guest": "/x"}]}"#, "not a folder"),
+            (r#"{"dirs": [{"host": "/", "guest": "/x", "wirte": true}]}"#, "`wirte`"),
+            (r#"{"config": {"a": []}}"#, "expected a text"),
+            (r#"{"methods": ["post"]}"#, "'post'"),
+            (r#"{"methods": []}"#, "methods"),
+        ] {
+            let error = parsed(text).expect_err(text);
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What is written down when an exchange ends: its counters, the plugin's failure, the access line.
+
+use super::verdict::{Ending, Guilty, Verdict};
+use crate::exchange::Finished;
+use crate::http::trace::trace_id;
+use crate::metrics::{Open, Outcome, Ticket, Totals};
+
+/// The most characters of a path in the log: what is beyond is the client's to know.
+const MAX_PATH: usize = 256;
+
+/// An exchange came to its proper end.
+pub(super) fn finished(ticket: Ticket<'_>, status: u16, finished: Finished) {
+    let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
+    access(ticket.open(), Outcome::Clean, detail, status);
+    ticket.end(Outcome::Clean, None);
+}
+
+/// An exchange ended otherwise, in this stage.
+pub(super) fn broken(ticket: Ticket<'_>, status: u16, stage: usize, verdict: &Verdict) {
+    let outcome = match (verdict.guilty, verdict.ending) {
+        (Guilty::Plugin, _) => Outcome::Failed,
+        (Guilty::Client, Ending::Cut | Ending::Reset) => Outcome::Cut,
+        (Guilty::Client, Ending::Close) => Outcome::Gone,
+    };
+    if verdict.guilty == Guilty::Plugin {
+        failure(ticket.open(), stage, &verdict.reason);
+    }
+    access(ticket.open(), outcome, &verdict.reason, status);
+    ticket.end(outcome, verdict.failure.as_ref().map(|failure| (stage, failure)));
+}
+
+fn failure(open: &Open, stage: usize, reason: &str) {
+    let usage = &open.account.stages[stage];
+    let totals = &open.plugins[stage];
+    let chunk = usage.chunks.get();
+    tracing::warn!(
+        plugin = totals.plugin(),
+        version = totals.version(),
+        exchange = %open.account.id,
+        reason,
+        chunk,
+        offset = usage.chunk_offset.get(),
+        trace_id = trace_of(open),
+        "plugin failed"
+    );
+}
+
+fn access(open: &Open, outcome: Outcome, detail: &str, status: u16) {
+    if !tracing::enabled!(target: "access", tracing::Level::INFO) {
+        return;
+    }
+    let join = |part: fn(&Totals) -> &str| {
+        open.plugins.iter().map(|totals| part(totals)).collect::<Vec<_>>().join("+")
+    };
+    let stages = &open.account.stages;
+    tracing::info!(
+        target: "access",
+        plugin = join(Totals::plugin),
+        version = join(Totals::version),
+        exchange = %open.account.id,
+        outcome = outcome.as_str(),
+        detail,
+        method = open.head.method().as_str(),
+        path = shorten(open.head.path()),
+        status,
+        received = stages.first().map_or(0, |first| first.received.get()),
+        sent = stages.last().map_or(0, |last| last.sent.get()),
+        ms = open.since.elapsed().as_millis() as u64,
+        peer = %open.peer,
+        trace_id = trace_of(open),
+        "exchange ended"
+    );
+}
+
+/// The trace that the request belongs to, if it says so in a valid way.
+pub(crate) fn trace_of(open: &Open) -> Option<&str> {
+    let mut values = open.head.values(b"traceparent");
+    let value = values.next()?;
+    if values.next().is_some() { None } else { trace_id(value) }
+}
+
+/// Paths are ASCII without control characters.
+pub(crate) fn shorten(path: &str) -> &str {
+    path.get(..MAX_PATH).unwrap_or(path)
+}
