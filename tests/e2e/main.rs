@@ -26,6 +26,7 @@ mod keepalive;
 mod layers;
 mod limits;
 mod logs;
+mod manager;
 mod pieces;
 mod pipes;
 mod refused;

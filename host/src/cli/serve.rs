@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -22,7 +25,7 @@ use crate::plugin::{CodeCache, Engine, EngineOptions};
 use crate::registry::Registry;
 use crate::registry::loader::{Loader, LoaderOptions};
 use crate::registry::watcher::{Mode, Watcher};
-use crate::server::{Parts, SPARE_CONNECTIONS, Server, ServerOptions};
+use crate::server::{self, Parts, SPARE_CONNECTIONS, Server, ServerOptions};
 
 /// How many exchanges may be open by default, where the system has the memory mappings for them.
 const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
@@ -46,7 +49,8 @@ pub(super) struct Serve {
     /// Folder with the plugins: every *.wasm and *.wat
     #[arg(long, value_name = "DIR", default_value = "plugins", env = "WASMPLEX_PLUGINS")]
     plugins: PathBuf,
-    /// Address to listen on; port 0 takes a free one. May be given several times
+    /// Address to listen on; port 0 takes a free one. May be given several times. Sockets that a
+    /// service manager passes (socket activation) stand in its place
     #[arg(
         long,
         value_name = "ADDR",
@@ -255,7 +259,11 @@ async fn serve(
     options: ServerOptions,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<usize> {
-    let server = Server::bind(&places.listen, parts.clone(), options).await?;
+    let listeners = match inherited()? {
+        none if none.is_empty() => server::bind(&places.listen).await?,
+        inherited => inherited,
+    };
+    let server = Server::new(listeners, parts.clone(), options);
     let admin = match places.admin {
         Some(address) => {
             let view = View { parts, folder: places.folder, phase: server.phase() };
@@ -267,13 +275,39 @@ async fn serve(
     if let Some(admin) = admin {
         tokio::spawn(admin.run());
     }
+    notify_manager(NotifyState::Ready);
     let cut = server
         .run(async {
             // An error is the sender's end, which is a reason to stop as well.
             let _ = stopped.await;
+            notify_manager(NotifyState::Stopping);
         })
         .await;
     Ok(cut)
+}
+
+/// Sockets that the service manager passes (systemd's socket activation, `sd_listen_fds(3)`). Where
+/// there are some, they stand in place of `--listen`: they outlive this process.
+fn inherited() -> anyhow::Result<Vec<TcpListener>> {
+    let mut passed = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..passed.len() {
+        let listener = passed.take_tcp_listener(index);
+        let listener = listener.with_context(|| format!("passed socket {index} is not a TCP listener"))?;
+        let Some(listener) = listener else {
+            continue;
+        };
+        listener.set_nonblocking(true).context("a passed socket cannot be used")?;
+        listeners.push(TcpListener::from_std(listener).context("a passed socket cannot be used")?);
+    }
+    Ok(listeners)
+}
+
+/// Tells the service manager, if there is one that wants to know (`sd_notify(3)`).
+fn notify_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
 }
 
 /// The ready lines. Nobody may be reading them; that is no reason not to serve.

@@ -74,6 +74,20 @@ pub struct Parts {
     pub waterline: Arc<Waterline>,
 }
 
+/// Binds all `addresses`.
+///
+/// # Errors
+///
+/// When one of them cannot be had; none is served then.
+pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
+    }
+    Ok(listeners)
+}
+
 /// Bound listeners and what they will serve.
 pub struct Server {
     listeners: Vec<TcpListener>,
@@ -82,21 +96,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds all `addresses`.
-    ///
-    /// # Errors
-    ///
-    /// When one of them cannot be had; none is served then.
-    pub async fn bind(
-        addresses: &[SocketAddr],
-        parts: Parts,
-        options: ServerOptions,
-    ) -> anyhow::Result<Self> {
-        let mut listeners = Vec::new();
-        for address in addresses {
-            let listener = TcpListener::bind(address).await;
-            listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
-        }
+    /// A server on these listeners.
+    #[must_use]
+    pub fn new(listeners: Vec<TcpListener>, parts: Parts, options: ServerOptions) -> Self {
         let (phase, receiver) = watch::channel(Phase::Serving);
         let exchanges = options.max_exchanges as usize;
         let shared = Arc::new(Shared {
@@ -108,7 +110,7 @@ impl Server {
             connections: Arc::new(Semaphore::new(options.max_connections)),
             phase: receiver,
         });
-        Ok(Self { listeners, shared, phase })
+        Self { listeners, shared, phase }
     }
 
     /// The addresses that are listened on, port 0 resolved.

@@ -38,6 +38,12 @@ impl Process {
         self.child.id()
     }
 
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.expect("run sh").success(), "{kill}");
+    }
+
     pub fn write(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().expect("stdin is still open");
         stdin.write_all(bytes).expect("write to the child's stdin");

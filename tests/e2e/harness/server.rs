@@ -98,9 +98,7 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.process.id());
-        let status = Command::new("sh").args(["-c", &kill]).status();
-        assert!(status.expect("run sh").success(), "{kill}");
+        self.process.signal(name);
     }
 
     #[track_caller]
