@@ -32,7 +32,8 @@ test: build plugins ## Run all tests: unit tests, and end to end against the rea
 	cd plugins/upper && $(CARGO) test --release --locked --jobs $(JOBS)
 
 .PHONY: check
-check: ## Format, lints with warnings denied, documentation
+check: ## Format, lints with warnings denied, documentation, deployment files
+	scripts/check-deploy.sh
 	$(CARGO) fmt --all --check
 	cd plugins/upper && $(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --jobs $(JOBS) --workspace --all-targets -- -D warnings

@@ -134,8 +134,10 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 fn list(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let cannot = || format!("cannot read the plugin folder {}", folder.display());
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)?.take(MAX_ENTRIES) {
+    for entry in fs::read_dir(folder).with_context(cannot)? {
         files.push(entry.with_context(cannot)?.path());
+        let is_bearable = files.len() <= MAX_ENTRIES;
+        anyhow::ensure!(is_bearable, "{} has more than {MAX_ENTRIES} entries", folder.display());
     }
     files.sort();
     Ok(files)

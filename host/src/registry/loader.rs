@@ -114,16 +114,19 @@ impl Loader {
         }
         let changes = folder::diff(&self.found, &snapshot.plugins, is_busy);
         let mut is_changed = self.number == 0;
-        for (name, change) in changes {
-            match change {
-                Change::Remove => {
-                    self.found.remove(&name);
-                    self.entries.remove(&name);
-                    tracing::info!(plugin = name.as_str(), "removed");
-                    is_changed = true;
-                }
-                Change::Load(found) => is_changed |= self.change(&name, found),
+        let (gone, loads): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(_, change)| *change == Change::Remove);
+        for (name, change) in loads {
+            if let Change::Load(found) = change {
+                is_changed |= self.change(&name, found);
             }
+        }
+        // Only now: a file that was renamed finds the code of its old name.
+        for (name, _) in gone {
+            self.found.remove(&name);
+            self.entries.remove(&name);
+            tracing::info!(plugin = name.as_str(), "removed");
+            is_changed = true;
         }
         is_changed |= self.read_routes(snapshot.routes);
         is_changed |= self.note_bad(&snapshot.bad);
