@@ -42,14 +42,12 @@ fn as_json_every_line_is_an_object() {
 
 #[test]
 fn debug_lines_are_off_by_default() {
+    let folder = Folder::of(&["logs"]);
     let mut command = wasmplex(&["serve", "--listen", "127.0.0.1:0", "--plugins"]);
-    let folder = Folder::of(&["scripted"]);
-    let mut process = Process::spawn(command.arg(folder.path()));
-    let line = process.stdout.line();
-    let address = line.strip_prefix("listening on http://").expect(&line);
-    let mut client = Client::connect(address.parse().expect("an address"));
-    let script = Script::new().open(quiet(Act::Trap));
-    client.exchange(request("GET", &script.target(), &[])).is_error(500);
-    process.stderr.wait(0, &["plugin failed"]);
-    assert!(!process.stderr.since(0).contains("exchange ended"));
+    command.arg(folder.path());
+    let server = Server::spawn(folder, &mut command);
+    server.get("/logs").is_clean(200, "ok");
+    server.log().wait(0, &["exchange ended", "logs"]);
+    assert_eq!(server.log().count(0, &["an info remark"]), 1);
+    assert_eq!(server.log().count(0, &["a debug thought"]), 0);
 }

@@ -18,6 +18,7 @@
 
 pub mod abi;
 mod cache;
+mod cache_folder;
 mod check;
 mod code;
 mod engine;
@@ -30,11 +31,15 @@ mod limits;
 mod memory;
 mod module;
 mod outlet;
+mod precompiled;
 mod probe;
 mod state;
+#[cfg(test)]
+mod testing;
 mod ticker;
 mod usage;
 mod wasi;
+mod wasi_files;
 
 pub use cache::CodeCache;
 pub use check::LoadError;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Memory, ResourceLimiter};
-use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::failure::{Thrown, beyond};
 use super::instance::Wiring;
@@ -17,6 +16,7 @@ use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
 use super::ticker::Ticker;
 use super::usage::{ExchangeId, Tally, Waiting};
+use super::wasi::Wasi;
 
 /// The store data of one instance.
 pub(super) struct State {
@@ -37,7 +37,7 @@ pub(super) struct State {
     /// What was written to standard error since the last line end.
     pub(super) stderr: Vec<u8>,
     /// Made at the first WASI call that needs it: most plugins never do one.
-    pub(super) wasi: Option<Box<WasiP1Ctx>>,
+    pub(super) wasi: Option<Box<Wasi>>,
     cpu_left: Duration,
 }
 

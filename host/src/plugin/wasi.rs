@@ -1,24 +1,31 @@
 //! WASI preview 1 for core modules: wasmtime's own, with the three standard descriptors taken
 //! over: standard input is empty, standard output is `emit`, standard error is the log.
 //!
-//! The context behind the other calls is made at the first call that needs it. It grants nothing
-//! but clocks and random numbers: no environment, no folder, no socket. So descriptors 0 to 2 are
-//! the only ones that can be open, and every other one is a bad descriptor.
+//! The context behind the other calls is made at the first call that needs it. It has clocks and
+//! random numbers, and what the plugin's [`Grants`](super::grants::Grants) name: environment and
+//! folders. Never sockets.
+//!
+//! Descriptors 0 to 2 are ours for good: closing them does nothing, and nothing else can get their
+//! numbers. From 3 on they are wasmtime's ([`super::wasi_files`]): the granted folders and what is
+//! opened in them. Without granted folders none of those can be open. (wasmtime's context has
+//! standard descriptors too, which lead nowhere; the calls that are not taken over find those:
+//! `poll_oneoff` says that they are ready, seeking is refused.)
 
 use wasmtime::{Caller, Linker};
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::failure::Thrown;
 use super::hostcalls::write_log;
 use super::memory;
 use super::state::State;
+use super::wasi_files::{self, is_ours};
 
-const MODULE: &str = "wasi_snapshot_preview1";
+pub(super) const MODULE: &str = "wasi_snapshot_preview1";
 
 /// `errno` values of preview 1.
-const SUCCESS: i32 = 0;
-const BAD_DESCRIPTOR: i32 = 8;
+pub(super) const SUCCESS: i32 = 0;
+pub(super) const BAD_DESCRIPTOR: i32 = 8;
 const FAULT: i32 = 21;
 const INVALID: i32 = 28;
 
@@ -37,24 +44,54 @@ const MAX_RANDOM: u64 = 64 * 1024;
 /// The level of lines on standard error: info.
 const STDERR_LEVEL: u32 = 2;
 
+/// WASI as one instance has it.
+pub(super) struct Wasi {
+    pub(super) context: WasiP1Ctx,
+    /// Descriptors of the host that it holds: granted folders and what it opened in them.
+    pub(super) open: usize,
+}
+
 /// Defines preview 1 in `linker`.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    p1::add_to_linker_async(linker, context)?;
+    p1::add_to_linker_async(linker, |state| &mut wasi(state).context)?;
     linker.allow_shadowing(true);
     linker.func_wrap_async(MODULE, "fd_write", |caller, (descriptor, pieces, count, written)| {
         Box::new(fd_write(caller, descriptor, pieces, count, written))
     })?;
-    linker.func_wrap(MODULE, "fd_read", fd_read)?;
-    linker.func_wrap(MODULE, "fd_fdstat_get", fd_fdstat_get)?;
+    linker.func_wrap_async(MODULE, "fd_read", |caller, (descriptor, pieces, count, read)| {
+        Box::new(fd_read(caller, descriptor, pieces, count, read))
+    })?;
+    linker.func_wrap_async(MODULE, "fd_fdstat_get", |caller, (descriptor, stat)| {
+        Box::new(fd_fdstat_get(caller, descriptor, stat))
+    })?;
+    wasi_files::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-fn context(state: &mut State) -> &mut WasiP1Ctx {
-    let plugin = &state.plugin;
+/// The instance's WASI, made now if it is its first use.
+pub(super) fn wasi(state: &mut State) -> &mut Wasi {
+    let exchange = state.exchange();
+    let (plugin, grants) = (&state.plugin, &state.plugin.settings().grants);
     state.wasi.get_or_insert_with(|| {
         let mut builder = WasiCtxBuilder::new();
-        Box::new(builder.arg(plugin.name()).max_random_size(MAX_RANDOM).build_p1())
+        builder.arg(plugin.name()).max_random_size(MAX_RANDOM).envs(&grants.env);
+        let mut open = 0;
+        for dir in &grants.dirs {
+            let perms = if dir.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            match builder.preopened_dir(&dir.host, &dir.guest, perms) {
+                Ok(_) => open += 1,
+                Err(error) => tracing::warn!(
+                    plugin = plugin.name(),
+                    version = plugin.version(),
+                    %exchange,
+                    folder = %dir.host.display(),
+                    %error,
+                    "granted folder not opened: the plugin does not see it"
+                ),
+            }
+        }
+        Box::new(Wasi { context: builder.build_p1(), open })
     })
 }
 
@@ -66,7 +103,10 @@ async fn fd_write(
     count: u32,
     written: u32,
 ) -> wasmtime::Result<i32> {
-    if !matches!(descriptor, 1 | 2) {
+    if !is_ours(descriptor) {
+        return Box::pin(wasi_files::fd_write(caller, descriptor, pieces, count, written)).await;
+    }
+    if descriptor == 0 {
         return Ok(BAD_DESCRIPTOR);
     }
     if count > MAX_PIECES {
@@ -146,13 +186,16 @@ pub(super) fn flush_stderr(state: &mut State) -> Result<(), Thrown> {
 
 /// `fd_read(fd, iovs, iovs_len, nread) -> errno`: standard input is at its end. The body comes
 /// through `on_chunk`.
-fn fd_read(
+async fn fd_read(
     mut caller: Caller<'_, State>,
     descriptor: u32,
-    _pieces: u32,
-    _count: u32,
+    pieces: u32,
+    count: u32,
     read: u32,
 ) -> wasmtime::Result<i32> {
+    if !is_ours(descriptor) {
+        return Box::pin(wasi_files::fd_read(caller, descriptor, pieces, count, read)).await;
+    }
     if descriptor != 0 {
         return Ok(BAD_DESCRIPTOR);
     }
@@ -162,7 +205,7 @@ fn fd_read(
 
 /// `fd_fdstat_get(fd, stat) -> errno`: output is a character device that can be written and not
 /// sought, which is what `isatty` asks: C's stdio then flushes at newlines.
-fn fd_fdstat_get(mut caller: Caller<'_, State>, descriptor: u32, stat: u32) -> wasmtime::Result<i32> {
+async fn fd_fdstat_get(mut caller: Caller<'_, State>, descriptor: u32, stat: u32) -> wasmtime::Result<i32> {
     const UNKNOWN: u8 = 0;
     const CHARACTER_DEVICE: u8 = 2;
     const RIGHT_READ: u64 = 1 << 1;
@@ -170,7 +213,7 @@ fn fd_fdstat_get(mut caller: Caller<'_, State>, descriptor: u32, stat: u32) -> w
     let (kind, rights) = match descriptor {
         0 => (UNKNOWN, RIGHT_READ),
         1 | 2 => (CHARACTER_DEVICE, RIGHT_WRITE),
-        _ => return Ok(BAD_DESCRIPTOR),
+        _ => return Box::pin(wasi_files::fd_fdstat_get(caller, descriptor, stat)).await,
     };
     let mut bytes = [0; 24];
     bytes[0] = kind;

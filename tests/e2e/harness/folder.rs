@@ -37,9 +37,41 @@ impl Folder {
             .unwrap_or_else(|error| panic!("copy {}: {error}", file.display()));
     }
 
+    /// Writes a file in place: it is empty for a moment, then it is whole.
     pub fn write(&self, name: &str, contents: &[u8]) -> PathBuf {
         let path = self.path.join(name);
         fs::write(&path, contents).expect("write into a temporary folder");
+        path
+    }
+
+    /// Puts a whole file in the place of an earlier one, as installers do: under a dot name first.
+    pub fn install(&self, name: &str, contents: &[u8]) {
+        let hidden = format!(".{name}.new");
+        self.write(&hidden, contents);
+        self.rename(&hidden, name);
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        let renamed = fs::rename(self.path.join(from), self.path.join(to));
+        renamed.unwrap_or_else(|error| panic!("rename {from} to {to}: {error}"));
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.path.join(name)).unwrap_or_else(|error| panic!("remove {name}: {error}"));
+    }
+
+    /// Makes `name` a link to `target`, in the place of an earlier one.
+    pub fn symlink(&self, target: impl AsRef<Path>, name: &str) {
+        let hidden = format!(".{name}.link");
+        let made = std::os::unix::fs::symlink(target, self.path.join(&hidden));
+        made.unwrap_or_else(|error| panic!("link {name}: {error}"));
+        self.rename(&hidden, name);
+    }
+
+    /// A folder inside this one.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).expect("create a folder in a temporary folder");
         path
     }
 }

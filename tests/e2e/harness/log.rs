@@ -66,6 +66,11 @@ impl Log {
         hit.unwrap_or_else(|| panic!("no line with {needles:?} in:\n{seen}"))
     }
 
+    /// How many lines behind the mark contain all needles by now.
+    pub fn count(&self, mark: usize, needles: &[&str]) -> usize {
+        self.lock().lines[mark..].iter().filter(|line| contains_all(line, needles)).count()
+    }
+
     /// All that came after the mark.
     pub fn since(&self, mark: usize) -> String {
         self.lock().lines[mark..].join("\n")

@@ -3,10 +3,12 @@
 //! Nothing here sleeps to wait for an effect. Each wait watches for the effect itself and gives up,
 //! with the reason, after `DEADLINE`.
 
+mod admin;
 mod canary;
 mod client;
 mod folder;
 mod log;
+mod metrics;
 mod pattern;
 mod piped;
 mod process;
@@ -16,13 +18,16 @@ mod response;
 mod script;
 mod server;
 mod tools;
+mod versions;
 
 use std::time::{Duration, Instant};
 
+pub use admin::ADMIN;
 pub use canary::Canary;
 pub use client::Client;
 pub use folder::{Folder, fixture, fixtures};
 pub use log::Log;
+pub use metrics::{Metrics, Sample, is_name};
 pub use pattern::{Blocks, KIB, MIB, letters, noise, rot13};
 pub use piped::Piped;
 pub use process::Process;
@@ -32,6 +37,7 @@ pub use response::{Answer, Ending, Head, Step};
 pub use script::{Act, Script, quiet, say};
 pub use server::{Server, wasmplex};
 pub use tools::{command, ran};
+pub use versions::{version_plugin, whole};
 
 /// How long any single wait may take on a busy machine with an unoptimised host.
 pub const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,6 +1,7 @@
 //! `wasmplex serve` as a child process on a free port.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use super::{Answer, Client, Folder, Log, Process, eventually, request};
 pub struct Server {
     process: Process,
     address: SocketAddr,
+    /// Where the admin listener is, if the flags ask for one.
+    admin: Option<SocketAddr>,
     log: Log,
     folder: Folder,
 }
@@ -28,22 +31,35 @@ impl Server {
 
     #[track_caller]
     pub fn serve(folder: Folder, flags: &[&str]) -> Server {
+        let path = folder.path().to_owned();
+        Server::serve_at(folder, &path, flags)
+    }
+
+    /// The same by another path than the folder's own.
+    #[track_caller]
+    pub fn serve_at(folder: Folder, plugins: &Path, flags: &[&str]) -> Server {
         let mut command = wasmplex(&["serve", "--listen", "127.0.0.1:0", "--log-level", "debug"]);
-        command.args(flags).arg("--plugins").arg(folder.path());
-        let mut process = Process::spawn(&mut command);
-        let line = process.stdout.line();
-        let address = line.strip_prefix("listening on http://");
-        let address = address.unwrap_or_else(|| panic!("not the ready line: {line}"));
-        Server {
-            address: address.parse().expect("an address with a port"),
-            log: process.stderr.clone(),
-            process,
-            folder,
-        }
+        command.args(flags).arg("--plugins").arg(plugins);
+        Server::spawn(folder, &mut command)
+    }
+
+    /// A server that a test has put together itself. The folder stays for as long as it runs.
+    #[track_caller]
+    pub fn spawn(folder: Folder, command: &mut Command) -> Server {
+        let mut process = Process::spawn(command);
+        let address = ready(&process.stdout.line(), "listening on http://");
+        let with_admin = command.get_args().any(|argument| argument == "--admin");
+        let admin = with_admin.then(|| ready(&process.stdout.line(), "admin on http://"));
+        Server { address, admin, log: process.stderr.clone(), process, folder }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    #[track_caller]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.expect("a server with an admin listener")
     }
 
     pub fn url(&self, target: &str) -> String {
@@ -121,7 +137,14 @@ impl Drop for Server {
     }
 }
 
-/// The command under test, without settings from the environment.
+/// The address of a ready line.
+#[track_caller]
+fn ready(line: &str, start: &str) -> SocketAddr {
+    let address = line.strip_prefix(start).unwrap_or_else(|| panic!("not the ready line: {line}"));
+    address.parse().expect("an address with a port")
+}
+
+/// The command under test, without settings from the environment and without a cache.
 pub fn wasmplex(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wasmplex"));
     for (name, _) in std::env::vars_os() {
