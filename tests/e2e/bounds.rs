@@ -116,7 +116,6 @@ fn bounds_that_cannot_be() {
         ("--max-connections", "0"),
         ("--max-connections", "some"),
         ("--max-buffered", "much"),
-        ("--memory-per-exchange", "-1"),
         ("--memory-per-exchange", "off"),
         ("--cpu-per-exchange", "0s"),
         ("--emitted", "some"),

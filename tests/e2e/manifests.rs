@@ -61,7 +61,7 @@ fn a_broken_manifest_keeps_the_last_good_pair() {
     server.log().wait(mark, &["not loaded", "plugin=\"config\""]);
     server.get("/config").is_clean(200, "hello");
     server.folder().remove("config.json");
-    server.serves("config", "B");
+    says(&server, "/config", "BB");
     server.plugin_becomes("config", "serving");
 }
 

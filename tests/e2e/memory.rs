@@ -80,10 +80,9 @@ fn all_stages_of_an_exchange_share_its_memory() {
 
 #[test]
 fn stages_that_do_not_fit_together_do_not_begin() {
-    let server = serving(&["echo", "rot13"], &["--memory-per-exchange", "200KiB"], None);
+    let server = serving(&["echo"], &["--memory-per-exchange", "200KiB"], None);
     server.post("/echo", b"Hello").is_clean(200, "Hello");
-    server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
-    server.post("/echo+rot13", b"Hello").is_error(500);
+    server.post("/echo+echo", b"Hello").is_error(500);
     server.log().wait(0, &["plugin failed", "memory_per_exchange"]);
 }
 

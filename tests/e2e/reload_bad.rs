@@ -150,11 +150,12 @@ fn a_bad_file_is_told_once() {
         server.folder().put("tell", letter);
         server.serves("tell", letter);
     }
-    server.signal("HUP");
-    server.folder().put("tell", "F");
-    server.serves("tell", "F");
     assert_eq!(server.log().count(0, &["not loaded", "bad.wat"]), 1);
     assert_eq!(server.metric("wasmplex_reloads_total", &[("result", "bad")]), 1.0);
+    // Who asks is told again.
+    let mark = server.log().mark();
+    server.signal("HUP");
+    server.log().wait(mark, &["not loaded", "bad.wat"]);
     // Another kind of brokenness is news.
     server.folder().write("bad.wat", b"");
     server.log().wait(0, &["not loaded", "bad.wat", "empty"]);

@@ -20,7 +20,10 @@ use crate::http::head::{self, Method, RequestHead};
 use crate::server::{Parts, Phase};
 
 /// Connections at a time: monitoring systems make one each.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 256;
+
+/// From a connection to the end of its request head: a client that says nothing gives its place up.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// From a connection to the end of its answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,7 +34,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How many exchanges are listed where the query does not say.
 const DEFAULT_LIMIT: usize = 1_000;
 
-/// The media type of OpenMetrics (its specification, section 5.3).
+/// The media type of `OpenMetrics` text (its specification, section 5.3).
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -101,7 +104,8 @@ impl Admin {
 }
 
 async fn serve(mut stream: TcpStream, view: &View) -> std::io::Result<()> {
-    let (answer, with_body) = match read_head(&mut stream).await? {
+    let head = tokio::time::timeout(HEAD_TIMEOUT, read_head(&mut stream)).await;
+    let (answer, with_body) = match head.map_err(std::io::Error::other)?? {
         Some(Ok(head)) => (answer(&head, view), head.method() != Method::Head),
         Some(Err(refusal)) => (Answer(refusal.status, TEXT, format!("{}\n", refusal.reason)), true),
         None => return Ok(()),

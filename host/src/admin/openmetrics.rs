@@ -1,4 +1,4 @@
-//! All counters as OpenMetrics text.
+//! All counters as text for monitoring systems.
 
 use std::fmt;
 use std::sync::Arc;
@@ -167,8 +167,8 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64
 }
 
 fn histogram(mut metric: MetricEncoder<'_>, times: &Histogram) -> fmt::Result {
-    // The library adds the counts up; its largest number stands for infinity.
-    let ends = TIME_BUCKETS.iter().copied().chain([f64::MAX]);
+    // The library adds the counts up.
+    let ends = TIME_BUCKETS.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = ends.zip(times.counts).collect();
     let count = times.counts.iter().sum();
     metric.encode_histogram::<NoLabelSet>(times.sum.as_secs_f64(), count, &buckets, None)

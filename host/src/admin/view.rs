@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::View;
 use crate::metrics::{Metrics, Open};
-use crate::plugin::Waiting;
+use crate::plugin::{Usage, Waiting};
 use crate::registry::manifest::Settled;
 use crate::registry::{Entry, Served, show};
 use crate::server::report::{shorten, trace_of};
@@ -109,17 +109,17 @@ fn exchange(open: &Open) -> Value {
         "age_s": open.since.elapsed().as_secs_f64(),
         "received": stages.first().map(|first| first.received.get()),
         "sent": stages.last().map(|last| last.sent.get()),
-        "waiting": waiting(stages.iter().map(|usage| usage.waiting())),
+        "waiting": waiting(&stages.iter().map(Usage::waiting).collect::<Vec<_>>()),
         "trace_id": trace_of(open),
     })
 }
 
 /// What the stages wait for, as a whole: the last one for the client, or any for its plugin;
 /// otherwise all wait for input.
-fn waiting(stages: impl DoubleEndedIterator<Item = Waiting> + Clone) -> &'static str {
-    if stages.clone().next_back() == Some(Waiting::Client) {
+fn waiting(stages: &[Waiting]) -> &'static str {
+    if stages.last() == Some(&Waiting::Client) {
         "client"
-    } else if stages.clone().any(|waiting| waiting == Waiting::Plugin) {
+    } else if stages.contains(&Waiting::Plugin) {
         "plugin"
     } else {
         "input"
@@ -146,7 +146,7 @@ mod tests {
             (&[Client, Client], "client"),
             (&[Plugin, Client], "client"),
         ] {
-            assert_eq!(waiting(stages.iter().copied()), expected, "{stages:?}");
+            assert_eq!(waiting(stages), expected, "{stages:?}");
         }
     }
 }

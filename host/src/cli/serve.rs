@@ -199,11 +199,14 @@ fn open_cache(asked: Option<PathBuf>) -> Option<CodeCache> {
     }
 }
 
-/// Where systemd says (its unit's CacheDirectory), or in the user's cache folder.
+/// Where systemd says (its unit's `CacheDirectory`), or in the user's cache folder.
 fn default_cache() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // systemd's may be a link to where only the service's user can look.
-    let managed = variable("CACHE_DIRECTORY").map(|folder| folder.canonicalize().unwrap_or(folder));
+    let managed = std::env::var("CACHE_DIRECTORY").ok().and_then(|folders| {
+        let first = PathBuf::from(folders.split(':').next()?);
+        Some(first.canonicalize().unwrap_or(first)).filter(|folder| !folder.as_os_str().is_empty())
+    });
     managed
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("wasmplex")))
         .or_else(|| variable("HOME").map(|folder| folder.join(".cache").join("wasmplex")))

@@ -164,7 +164,8 @@ impl<R: Wire> Inbound<R> {
                     }
                     Ok(length @ 1..) => length,
                     // Only an end is an end: what breaks off is not complete.
-                    Ok(0) | Err(_) => return Poll::Ready(Err(SourceError::Incomplete)),
+                    Ok(0) => return Poll::Ready(Err(SourceError::Incomplete)),
+                    Err(_) => return Poll::Ready(Err(SourceError::Lost)),
                 };
                 let progress =
                     self.decoder.decode(&scratch[..length], area).map_err(SourceError::Malformed)?;

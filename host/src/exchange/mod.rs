@@ -71,8 +71,10 @@ pub enum Read {
 /// Why a body does not come to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SourceError {
-    /// The connection ended or broke before the body was complete.
+    /// The connection ended before the body was complete.
     Incomplete,
+    /// The connection is broken.
+    Lost,
     /// The client broke the framing.
     Malformed(BodyError),
     /// No byte for as long as `--body-timeout` says.
@@ -108,6 +110,7 @@ impl std::fmt::Display for SourceError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Incomplete => f.write_str("the body is incomplete"),
+            Self::Lost => f.write_str("the connection is broken"),
             Self::Malformed(error) => write!(f, "{error}"),
             Self::Silent => f.write_str("the body was silent for too long"),
         }

@@ -146,7 +146,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// What is wrong with it, with the key, in a line.
 pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, String> {
     check_shape(bytes)?;
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let manifest: Manifest = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        if key == "." { error.inner().to_string() } else { format!("{key}: {}", error.inner()) }
+    })?;
     let limits = manifest.limits.settle(policy)?;
     for (name, value) in &manifest.response {
         if name.eq_ignore_ascii_case("content-length")
@@ -279,7 +283,7 @@ fn within<T: Copy + PartialOrd + Shown>(
         return Ok(default);
     };
     let value = read(text).map_err(|error| format!("limits.{key}: {error}"))?;
-    if value > cap { Err(beyond(key, cap)) } else { Ok(value) }
+    if value > cap { Err(beyond(key, &cap)) } else { Ok(value) }
 }
 
 /// A limit that may be off. A cap that is off caps nothing.
@@ -298,13 +302,13 @@ fn at_most<T: Copy + PartialOrd + Shown>(
         text => Some(read(text).map_err(|error| format!("limits.{key}: {error}"))?),
     };
     match (value, cap) {
-        (None, Some(cap)) => Err(beyond(key, cap)),
-        (Some(value), Some(cap)) if value > cap => Err(beyond(key, cap)),
+        (None, Some(cap)) => Err(beyond(key, &cap)),
+        (Some(value), Some(cap)) if value > cap => Err(beyond(key, &cap)),
         _ => Ok(value),
     }
 }
 
-fn beyond(key: &str, cap: impl Shown) -> String {
+fn beyond(key: &str, cap: &impl Shown) -> String {
     let flag = key.replace('_', "-");
     format!("limits.{key}: beyond what the operator allows, {} (--max-{flag})", cap.shown())
 }
@@ -405,7 +409,7 @@ mod tests {
             (r#"{"limits": {"memroy": 1}}"#, "`memroy`"),
             (r#"{"limits": {"memory": "2MiB"}}"#, "limits.memory: beyond what the operator allows, 1MiB"),
             (r#"{"limits": {"memory": "much"}}"#, "limits.memory: 'much'"),
-            (r#"{"limits": {"memory": -1}}"#, "expected a number or a text"),
+            (r#"{"limits": {"memory": -1}}"#, "limits.memory: expected a number or a text"),
             (r#"{"limits": {"memory": "off"}}"#, "limits.memory"),
             (r#"{"limits": {"cpu_per_call": 50}}"#, "limits.cpu_per_call: 50 needs a unit"),
             (r#"{"limits": {"emitted": "off"}}"#, "limits.emitted: beyond"),
@@ -418,7 +422,8 @@ mod tests {
             (r#"{"dirs": [{"host": "/no/such/folder", "guest": "/x"}]}"#, "/no/such/folder"),
             (r#"{"dirs": [{"host": "/etc/passwd", "guest": "/x"}]}"#, "not a folder"),
             (r#"{"dirs": [{"host": "/", "guest": "/x", "wirte": true}]}"#, "`wirte`"),
-            (r#"{"config": {"a": []}}"#, "expected a text"),
+            (r#"{"config": {"a": []}}"#, "config.a: expected a text"),
+            (r#"{"dirs": [{"host": 1, "guest": "/x"}]}"#, "dirs[0].host"),
             (r#"{"methods": ["post"]}"#, "'post'"),
             (r#"{"methods": []}"#, "methods"),
         ] {

@@ -20,13 +20,14 @@ use super::manifest;
 /// After a notice, more are waited for: a plugin and its manifest are often written together.
 const GATHER: Duration = Duration::from_millis(5);
 
-/// A file that is being written and was not closed is taken as it is after such a silence.
+/// A file that is being written and was not closed, or that nobody told about, is taken as it is when
+/// it has not changed for so long.
 const WRITE_SILENCE: Duration = Duration::from_secs(1);
 
 /// The time between two looks that no notice asked for.
 const SLOW_LOOK: Duration = Duration::from_secs(2);
 
-/// A change that no notice told of must look the same twice, so far apart.
+/// The time between looks while a change has not settled.
 const SECOND_LOOK: Duration = Duration::from_millis(250);
 
 /// Files that are being written at a time and are remembered. With more, some are read too early,
@@ -88,6 +89,8 @@ impl Watcher {
             last: HashMap::new(),
             is_lost: false,
         };
+        // Here, not in the thread: from the moment that this returns, what is written is known.
+        work.watch();
         thread::Builder::new().name("registry".to_owned()).spawn(move || work.run())?;
         Ok(Self { shared })
     }
@@ -142,10 +145,10 @@ fn is_written(kind: AccessKind) -> bool {
 impl Pending {
     fn note(&mut self, kind: EventKind, path: PathBuf) {
         match kind {
-            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => {
-                if self.writing.len() < MAX_WRITING && !path.is_symlink() {
-                    self.writing.insert(path, Instant::now());
-                }
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_))
+                if self.writing.len() < MAX_WRITING && !path.is_symlink() =>
+            {
+                self.writing.insert(path, Instant::now());
             }
             EventKind::Access(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
                 self.writing.remove(&path);
@@ -163,8 +166,8 @@ struct Work {
     notices: Option<RecommendedWatcher>,
     /// The folder that the notices are about: a path may come to lead to another one.
     watched: Option<Stamp>,
-    /// What the look before this one found.
-    last: HashMap<PathBuf, Found>,
+    /// What the look before this one found, and since when it looks like that.
+    last: HashMap<PathBuf, (Found, Instant)>,
     /// The folder could not be read.
     is_lost: bool,
 }
@@ -183,7 +186,6 @@ impl Work {
             Ok(pool) => self.loader.compile_in(pool),
             Err(error) => tracing::warn!(%error, "no threads of their own for compiling"),
         }
-        self.watch();
         let mut is_unsettled = self.mode != Mode::Off;
         while let Some(wake) = self.wait(is_unsettled) {
             if wake.is_noticed {
@@ -227,17 +229,23 @@ impl Work {
     /// Looks at the folder. Returns whether another look is due soon.
     fn look(&mut self, wake: &Wake) -> bool {
         let is_trusted = wake.is_noticed || wake.is_forced;
+        let now = Instant::now();
         let last = &self.last;
+        let since = |found: &Found| match last.get(&found.file) {
+            Some((before, since)) if before == found => *since,
+            _ => now,
+        };
         let is_busy = |found: &Found| {
             let is_written = |path: &Path| wake.writing.contains_key(path);
             is_written(&found.file)
                 || manifest::path_of(&found.file).is_some_and(|path| is_written(&path))
-                || !is_trusted && last.get(&found.file) != Some(found)
+                || !is_trusted && now - since(found) < WRITE_SILENCE
         };
         match self.loader.reconcile(wake.is_forced, is_busy) {
             Ok(looked) => {
                 let found = looked.snapshot.plugins.into_values();
-                self.last = found.map(|found| (found.file.clone(), found)).collect();
+                let seen = found.map(|found| (found.file.clone(), (since(&found), found)));
+                self.last = seen.map(|(file, (since, found))| (file, (found, since))).collect();
                 self.is_lost = false;
                 looked.is_unsettled
             }

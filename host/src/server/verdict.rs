@@ -56,6 +56,7 @@ pub(super) fn judge(broken: Broken, fault: Option<WriteFault>) -> Verdict {
                 ending: Ending::Cut,
             }
         }
+        Broken::Client(SourceError::Lost) => judge(Broken::Gone, fault),
         Broken::Client(error) => {
             let status = if error == SourceError::Silent { 408 } else { 400 };
             Verdict {
