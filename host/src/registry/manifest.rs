@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::routes;
@@ -49,19 +49,28 @@ struct Manifest {
     env: BTreeMap<String, String>,
     dirs: Vec<Dir>,
     config: BTreeMap<String, Scalar>,
+    #[serde(deserialize_with = "not_null")]
     methods: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct LimitTexts {
+    #[serde(deserialize_with = "not_null")]
     memory: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     memory_per_exchange: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     cpu_per_call: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     time_per_call: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     cpu_per_exchange: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     emitted: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     received: Option<Quantity>,
+    #[serde(deserialize_with = "not_null")]
     log_lines: Option<Quantity>,
 }
 
@@ -88,6 +97,11 @@ enum Scalar {
     Text(String),
     Number(serde_json::Number),
     Flag(bool),
+}
+
+/// A value that may be missing, but not `null`: whoever writes that may mean "no limit".
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }
 
 /// The manifest that belongs to a plugin file. `routes.json` is nobody's.
@@ -411,6 +425,8 @@ mod tests {
             (r#"{"limits": {"memory": "much"}}"#, "limits.memory: 'much'"),
             (r#"{"limits": {"memory": -1}}"#, "limits.memory: expected a number or a text"),
             (r#"{"limits": {"memory": "off"}}"#, "limits.memory"),
+            (r#"{"limits": {"emitted": null}}"#, "limits.emitted"),
+            (r#"{"methods": null}"#, "methods"),
             (r#"{"limits": {"cpu_per_call": 50}}"#, "limits.cpu_per_call: 50 needs a unit"),
             (r#"{"limits": {"emitted": "off"}}"#, "limits.emitted: beyond"),
             (r#"{"limits": {"log_lines": "x"}}"#, "limits.log_lines: 'x'"),
