@@ -9,6 +9,7 @@
 //! - [`watcher`]: the thread that notices changes, compiles and swaps.
 
 pub mod folder;
+mod limit_texts;
 pub mod loader;
 pub mod manifest;
 mod routes;
