@@ -19,7 +19,7 @@ fn an_open_exchange_is_listed_with_all_that_is_known() {
     client.expect("Uryyb");
     let exchange = eventually("both directions", || {
         let exchange = server.admin_json("/exchanges")["exchanges"][0].clone();
-        (exchange["sent"] == 5).then_some(exchange)
+        (exchange["sent"] == 5 && exchange["waiting"] == "input").then_some(exchange)
     });
     assert_eq!(exchange["id"].as_str(), Some(id.as_str()));
     assert_eq!(exchange["plugins"], json!(["rot13", "echo"]));

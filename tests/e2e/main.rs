@@ -2,7 +2,7 @@
 //!
 //! Each module is one subject of the contract. `harness` starts the server on a free port with the
 //! plugins that a test names (from `tests/fixtures`, and the `rot13` sample), and has a raw client
-//! that sees every byte. Only the standard library is used, so this also builds with plain rustc.
+//! that sees every byte. Beside the standard library only `serde_json` is used.
 
 #![expect(unreachable_pub, reason = "in a test binary, pub says what a module offers to the others")]
 

@@ -205,16 +205,20 @@ fn config_has_strings_numbers_and_truth_values() {
 #[track_caller]
 fn refused(manifests: &[(&str, &str)]) {
     let server = Server::telling(&[]);
+    let mut unnamed = Vec::new();
     for (manifest, needle) in manifests {
         println!("{manifest}");
         let mark = server.log().mark();
         server.folder().write("tell.json", manifest.as_bytes());
         let line = server.log().wait(mark, &["not loaded", "plugin=\"tell\"", "tell.json", "reason="]);
         let reason = line.split("reason=").nth(1).unwrap_or_default().replace("tell.json", "the file");
-        let json_itself = *needle == "json" && !reason.is_empty();
-        assert!(json_itself || reason.to_lowercase().contains(&needle.to_lowercase()), "{needle}: {line}");
+        let is_named = *needle == "json" || reason.to_lowercase().contains(&needle.to_lowercase());
+        if !is_named || reason.is_empty() {
+            unnamed.push(format!("{needle} in {manifest}: {reason}"));
+        }
         assert_eq!(server.version("tell").as_deref(), Some("A"));
     }
+    assert!(unnamed.is_empty(), "the reasons do not name:\n{}", unnamed.join("\n"));
     server.folder().remove("tell.json");
     server.folder().put("tell", "B");
     server.serves("tell", "B");

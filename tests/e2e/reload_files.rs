@@ -159,6 +159,27 @@ fn a_slow_copy_of_a_new_plugin_is_not_there_until_it_is_whole() {
     assert_eq!(server.log().count(0, &["not loaded"]), 0);
 }
 
+/// The notice of one file must not have another one read that has just been begun.
+#[test]
+fn a_slow_copy_is_left_alone_while_others_beside_it_are_quick() {
+    let server = Server::telling(&[]);
+    for round in 0..20 {
+        let (quick, slow) = (format!("quick-{round}"), format!("slow-{round}"));
+        server.folder().put(&quick, "A");
+        let mut copy = File::create(server.folder().path().join(format!("{slow}.wat"))).expect("open");
+        copy.write_all(version_plugin("X").as_bytes()).expect("write");
+        server.serves(&quick, "A");
+        assert_eq!(server.version(&slow), None, "round {round}");
+        copy.write_all(b";; and so on\n").expect("write");
+        server.folder().put(&quick, "B");
+        server.serves(&quick, "B");
+        assert_eq!(server.version(&slow), None, "round {round}");
+        drop(copy);
+        server.serves(&slow, "X");
+    }
+    assert_eq!(server.log().count(0, &["not loaded"]), 0);
+}
+
 /// Some programs keep a file open when they are done with it.
 #[test]
 fn a_file_that_stays_open_settles_when_nothing_comes_any_more() {

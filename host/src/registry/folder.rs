@@ -65,10 +65,11 @@ pub struct Found {
 }
 
 /// One look at the folder.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
     pub plugins: BTreeMap<String, Found>,
-    pub routes: Option<Stamp>,
+    /// `routes.json`, there or not.
+    pub routes: Found,
     pub bad: Vec<Bad>,
 }
 
@@ -93,7 +94,9 @@ pub fn look(folder: &Path) -> anyhow::Result<Snapshot> {
         Found { module: Stamp::of(&file), manifest, file }
     };
     let plugins = chosen.into_iter().map(|(name, file)| (name, found(file))).collect();
-    Ok(Snapshot { plugins, routes: Stamp::of(&folder.join(routes::FILE)), bad })
+    let file = folder.join(routes::FILE);
+    let routes = Found { module: Stamp::of(&file), manifest: None, file };
+    Ok(Snapshot { plugins, routes, bad })
 }
 
 /// What changed from `old` to `new`. Pure. Names for which `is_busy` says so are left for later: they

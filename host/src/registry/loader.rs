@@ -38,7 +38,8 @@ pub struct Loader {
     /// The files behind `entries`, as they were when they were read.
     found: BTreeMap<String, Found>,
     routes: BTreeMap<String, Vec<String>>,
-    routes_seen: Option<Stamp>,
+    /// `routes.json` as it was when it was read; `None`: it never was.
+    routes_seen: Option<Option<Stamp>>,
     routes_problem: Option<Bad>,
     bad: Vec<Bad>,
 }
@@ -112,7 +113,7 @@ impl Loader {
             self.found.values_mut().for_each(|found| found.module = None);
             self.routes_seen = None;
         }
-        let changes = folder::diff(&self.found, &snapshot.plugins, is_busy);
+        let changes = folder::diff(&self.found, &snapshot.plugins, &is_busy);
         let mut is_changed = self.number == 0;
         let (gone, loads): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(_, change)| *change == Change::Remove);
@@ -128,12 +129,15 @@ impl Loader {
             tracing::info!(plugin = name.as_str(), "removed");
             is_changed = true;
         }
-        is_changed |= self.read_routes(snapshot.routes);
+        if self.routes_seen != Some(snapshot.routes.module) && !is_busy(&snapshot.routes) {
+            is_changed |= self.read_routes(&snapshot.routes);
+        }
         is_changed |= self.note_bad(&snapshot.bad);
         if is_changed {
             self.publish();
         }
-        let is_unsettled = snapshot.plugins.iter().any(|(name, found)| self.found.get(name) != Some(found));
+        let is_unsettled = self.routes_seen != Some(snapshot.routes.module)
+            || snapshot.plugins.iter().any(|(name, found)| self.found.get(name) != Some(found));
         Ok(Looked { snapshot, is_unsettled })
     }
 
@@ -227,12 +231,9 @@ impl Loader {
         code.map_err(|error| NotLoaded::Refused(error.to_string()))
     }
 
-    fn read_routes(&mut self, stamp: Option<Stamp>) -> bool {
-        if self.routes_seen == stamp {
-            return false;
-        }
-        self.routes_seen = stamp;
-        let file = self.options.folder.join(routes::FILE);
+    fn read_routes(&mut self, found: &Found) -> bool {
+        self.routes_seen = Some(found.module);
+        let file = found.file.clone();
         let parsed = match manifest::read(&file) {
             Ok(Some(bytes)) => routes::parse(&bytes),
             Ok(None) => Ok(BTreeMap::new()),

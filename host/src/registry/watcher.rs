@@ -4,7 +4,7 @@
 //! is always found by looking. So a lost notice costs time and nothing else: there is a slow look
 //! beside them, which also finds what no notice tells, such as a link's target in another folder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -30,9 +30,9 @@ const SLOW_LOOK: Duration = Duration::from_secs(2);
 /// The time between looks while a change has not settled.
 const SECOND_LOOK: Duration = Duration::from_millis(250);
 
-/// Files that are being written at a time and are remembered. With more, some are read too early,
-/// and then again.
-const MAX_WRITING: usize = 1_024;
+/// Files of which it is remembered that they are being written, or are whole. The rest waits for its
+/// silence.
+const MAX_REMEMBERED: usize = 1_024;
 
 /// How much less than the server this thread and those that compile count: other plugins' streams
 /// must not feel a compilation.
@@ -69,6 +69,9 @@ struct Pending {
     is_ended: bool,
     /// Files that are being written, and since when nothing more came.
     writing: HashMap<PathBuf, Instant>,
+    /// Files that were closed after writing, renamed or removed since the last look: what stands there
+    /// is whole. Of all others it is not known.
+    whole: HashSet<PathBuf>,
 }
 
 impl Watcher {
@@ -145,13 +148,17 @@ fn is_written(kind: AccessKind) -> bool {
 impl Pending {
     fn note(&mut self, kind: EventKind, path: PathBuf) {
         match kind {
-            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_))
-                if self.writing.len() < MAX_WRITING && !path.is_symlink() =>
-            {
-                self.writing.insert(path, Instant::now());
+            EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) if !path.is_symlink() => {
+                self.whole.remove(&path);
+                if self.writing.len() < MAX_REMEMBERED {
+                    self.writing.insert(path, Instant::now());
+                }
             }
             EventKind::Access(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
                 self.writing.remove(&path);
+                if self.whole.len() < MAX_REMEMBERED {
+                    self.whole.insert(path);
+                }
             }
             _ => {}
         }
@@ -172,11 +179,11 @@ struct Work {
     is_lost: bool,
 }
 
-/// Why to look.
+/// Why to look, and what is known of the files.
 struct Wake {
-    is_noticed: bool,
     is_forced: bool,
     writing: HashMap<PathBuf, Instant>,
+    whole: HashSet<PathBuf>,
 }
 
 impl Work {
@@ -188,9 +195,6 @@ impl Work {
         }
         let mut is_unsettled = self.mode != Mode::Off;
         while let Some(wake) = self.wait(is_unsettled) {
-            if wake.is_noticed {
-                thread::sleep(GATHER);
-            }
             is_unsettled = self.look(&wake);
             self.watch();
         }
@@ -215,20 +219,25 @@ impl Work {
             }
             None => self.shared.changed.wait_while(pending, is_idle).unwrap_or_else(PoisonError::into_inner),
         };
+        if pending.is_noticed && !pending.is_ended {
+            drop(pending);
+            thread::sleep(GATHER);
+            pending = self.shared.lock();
+        }
         if pending.is_ended {
             return None;
         }
+        pending.is_noticed = false;
         pending.writing.retain(|_, since| since.elapsed() < WRITE_SILENCE);
         Some(Wake {
-            is_noticed: std::mem::take(&mut pending.is_noticed),
             is_forced: std::mem::take(&mut pending.is_forced),
             writing: pending.writing.clone(),
+            whole: std::mem::take(&mut pending.whole),
         })
     }
 
     /// Looks at the folder. Returns whether another look is due soon.
     fn look(&mut self, wake: &Wake) -> bool {
-        let is_trusted = wake.is_noticed || wake.is_forced;
         let now = Instant::now();
         let last = &self.last;
         let since = |found: &Found| match last.get(&found.file) {
@@ -236,14 +245,15 @@ impl Work {
             _ => now,
         };
         let is_busy = |found: &Found| {
-            let is_written = |path: &Path| wake.writing.contains_key(path);
-            is_written(&found.file)
-                || manifest::path_of(&found.file).is_some_and(|path| is_written(&path))
-                || !is_trusted && now - since(found) < WRITE_SILENCE
+            let manifest = manifest::path_of(&found.file);
+            let any =
+                |holds: &dyn Fn(&Path) -> bool| holds(&found.file) || manifest.as_deref().is_some_and(holds);
+            let is_trusted = wake.is_forced || any(&|path| wake.whole.contains(path));
+            any(&|path| wake.writing.contains_key(path)) || !is_trusted && now - since(found) < WRITE_SILENCE
         };
         match self.loader.reconcile(wake.is_forced, is_busy) {
             Ok(looked) => {
-                let found = looked.snapshot.plugins.into_values();
+                let found = looked.snapshot.plugins.into_values().chain([looked.snapshot.routes]);
                 let seen = found.map(|found| (found.file.clone(), (since(&found), found)));
                 self.last = seen.map(|(file, (since, found))| (file, (found, since))).collect();
                 self.is_lost = false;
