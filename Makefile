@@ -54,6 +54,13 @@ plugins/upper.wasm: $(wildcard plugins/upper/src/*.rs plugin-sdk/rust/src/*.rs) 
 bench: build plugins ## Measure against the same work done natively (about a minute)
 	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex
 
+# Time of each of the two; they run side by side. WASMPLEX_SEED=… repeats a run.
+SOAK ?= 5m
+
+.PHONY: soak
+soak: build ## A thousand swaps under load, and a random soak (SOAK=5m)
+	WASMPLEX_SOAK=$(SOAK) $(CARGO) test --release --locked --jobs $(JOBS) --package wasmplex --test e2e -- --nocapture swaps:: soak::
+
 .PHONY: clean
 clean: ## Remove all that was built
 	$(CARGO) clean

@@ -53,6 +53,8 @@ mod routes;
 mod run;
 mod samples;
 mod shutdown;
+mod soak;
+mod swaps;
 mod timers;
 mod tools;
 mod vanish;

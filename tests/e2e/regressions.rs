@@ -2,6 +2,7 @@
 //! because each needs a special plugin, a special client, or a special surrounding to show.
 
 mod command_line;
+mod deletion;
 mod endings;
 mod limits;
 mod segments;

@@ -93,23 +93,32 @@ pub fn look(folder: &Path) -> anyhow::Result<Snapshot> {
         let manifest = manifest::path_of(&file).as_deref().and_then(Stamp::of);
         Found { module: Stamp::of(&file), manifest, file }
     };
-    let plugins = chosen.into_iter().map(|(name, file)| (name, found(file))).collect();
+    let plugins = chosen.into_iter().map(|(name, file)| (name, found(file)));
+    // One that went away between the two looks is gone, and not broken.
+    let plugins = plugins.filter(|(_, found)| found.module.is_some() || is_there(&found.file)).collect();
     let file = folder.join(routes::FILE);
     let routes = Found { module: Stamp::of(&file), manifest: None, file };
     Ok(Snapshot { plugins, routes, bad })
 }
 
-/// What changed from `old` to `new`. Pure. Names for which `is_busy` says so are left for later: they
-/// are neither changed nor gone.
+/// Whether there is anything of this name, a link that leads nowhere included.
+#[must_use]
+pub fn is_there(file: &Path) -> bool {
+    fs::symlink_metadata(file).is_ok()
+}
+
+/// What changed from `old` to `new`; if it is forced, all that is there. Pure. Names for which `is_busy`
+/// says so are left for later: they are neither changed nor gone.
 #[must_use]
 pub fn diff(
     old: &BTreeMap<String, Found>,
     new: &BTreeMap<String, Found>,
+    is_forced: bool,
     is_busy: impl Fn(&Found) -> bool,
 ) -> BTreeMap<String, Change> {
     let mut changes = BTreeMap::new();
     for (name, found) in new {
-        if old.get(name) != Some(found) && !is_busy(found) {
+        if (is_forced || old.get(name) != Some(found)) && !is_busy(found) {
             changes.insert(name.clone(), Change::Load(found.clone()));
         }
     }
@@ -221,7 +230,7 @@ mod tests {
         ];
         for (old, new, expected) in cases {
             let is_busy = |found: &Found| found.file.to_string_lossy().starts_with("busy");
-            let changes = diff(&table(old), &table(new), is_busy);
+            let changes = diff(&table(old), &table(new), false, is_busy);
             let shown = changes.iter().map(|(name, change)| match change {
                 Change::Load(_) => format!("+{name}"),
                 Change::Remove => format!("-{name}"),
@@ -235,6 +244,9 @@ mod tests {
         let old = table(&[("a", 1, 0)]);
         let mut new = old.clone();
         new.get_mut("a").unwrap().file = "a.wat".into();
-        assert_eq!(diff(&old, &new, |_| false).len(), 1);
+        assert_eq!(diff(&old, &new, false, |_| false).len(), 1);
+        assert_eq!(diff(&old, &old, false, |_| false).len(), 0);
+        assert_eq!(diff(&old, &old, true, |_| false).len(), 1);
+        assert_eq!(diff(&old, &old, true, |_| true).len(), 0);
     }
 }

@@ -109,11 +109,9 @@ impl Loader {
     pub fn reconcile(&mut self, is_forced: bool, is_busy: impl Fn(&Found) -> bool) -> anyhow::Result<Looked> {
         let snapshot = folder::look(&self.options.folder)?;
         if is_forced {
-            // A file that cannot be what it was before.
-            self.found.values_mut().for_each(|found| found.module = None);
             self.routes_seen = None;
         }
-        let changes = folder::diff(&self.found, &snapshot.plugins, &is_busy);
+        let changes = folder::diff(&self.found, &snapshot.plugins, is_forced, &is_busy);
         let mut is_changed = self.number == 0;
         let (gone, loads): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(_, change)| *change == Change::Remove);
@@ -188,7 +186,8 @@ impl Loader {
         let read = folder::read(&found.file);
         let settled = manifest::load(&found.file, &self.options.policy);
         let is_torn = Stamp::of(&found.file) != found.module
-            || manifest::path_of(&found.file).as_deref().and_then(Stamp::of) != found.manifest;
+            || manifest::path_of(&found.file).as_deref().and_then(Stamp::of) != found.manifest
+            || !folder::is_there(&found.file);
         if is_torn {
             return Err(NotLoaded::Torn);
         }
