@@ -12,9 +12,16 @@ use wasmplex::http::framing::Framing;
 /// A server that is silent for so long is broken.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// The route of a live stream through one plugin.
+pub(crate) const ROUTE: &str = "rot13";
+
+/// A pipe whose stages do the same as one in the end.
+pub(crate) const PIPE_OF_THREE: &str = "rot13+rot13+rot13";
+
 /// The request head of a live stream.
-pub(crate) const STREAM_HEAD: &[u8] =
-    b"POST /rot13 HTTP/1.1\r\nhost: bench\r\ntransfer-encoding: chunked\r\n\r\n";
+pub(crate) fn stream_head(route: &str) -> Vec<u8> {
+    format!("POST /{route} HTTP/1.1\r\nhost: bench\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes()
+}
 
 /// What ends a chunked body.
 pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -47,10 +54,10 @@ impl Connection {
         })
     }
 
-    /// A live stream whose response head is here.
-    pub(crate) fn open_stream(address: SocketAddr, capacity: usize) -> anyhow::Result<Self> {
+    /// A live stream through `route`, whose response head is here.
+    pub(crate) fn open_stream(address: SocketAddr, capacity: usize, route: &str) -> anyhow::Result<Self> {
         let mut connection = Self::open(address, capacity)?;
-        connection.send(STREAM_HEAD)?;
+        connection.send(&stream_head(route))?;
         connection.read_head()?;
         Ok(connection)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::{Clock, Sample};
-use crate::connection::{Connection, LAST_CHUNK};
+use crate::connection::{Connection, LAST_CHUNK, ROUTE};
 use crate::contender::Server;
 use crate::pattern::{PATTERN, PERIOD, wire_chunk};
 
@@ -21,7 +21,7 @@ const READ: usize = 256 * 1024;
 
 pub(super) fn run(server: &Server, time: Duration, chunk: usize) -> anyhow::Result<Sample> {
     let writes = encode(chunk);
-    let mut connection = Connection::open_stream(server.address(), READ)?;
+    let mut connection = Connection::open_stream(server.address(), READ, ROUTE)?;
     let sender = connection.sender()?;
     let clock = Clock::start(server)?;
     let stop = AtomicBool::new(false);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Clock, Sample};
-use crate::connection::{Connection, STREAM_HEAD};
+use crate::connection::{Connection, ROUTE, stream_head};
 use crate::contender::Server;
 use crate::pattern::{PATTERN, wire_chunk};
 
@@ -14,7 +14,7 @@ const READ: usize = 1024;
 /// and first piece, in one write, to its transformed bytes; the median of all exchanges. CPU time
 /// is that of the whole life of the connection.
 pub(super) fn run(server: &Server, time: Duration) -> anyhow::Result<Sample> {
-    let mut opening = STREAM_HEAD.to_vec();
+    let mut opening = stream_head(ROUTE);
     wire_chunk(&mut opening, PATTERN.plain(0..SIZE));
     let clock = Clock::start(server)?;
     let mut latencies = Vec::new();

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::Sample;
-use crate::connection::Connection;
+use crate::connection::{Connection, ROUTE};
 use crate::contender::Server;
 use crate::pattern::{PATTERN, wire_chunk};
 
@@ -18,7 +18,7 @@ pub(super) fn run(server: &Server, exchanges: usize) -> anyhow::Result<Sample> {
     wire_chunk(&mut piece, PATTERN.plain(0..SIZE));
     let mut open = Vec::new();
     for number in 0..exchanges {
-        let mut connection = Connection::open_stream(server.address(), READ)
+        let mut connection = Connection::open_stream(server.address(), READ, ROUTE)
             .with_context(|| format!("with {number} open exchanges"))?;
         connection.send(&piece)?;
         connection.read_exactly(PATTERN.rotated(0..SIZE))?;

@@ -9,6 +9,7 @@ mod short;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::connection::{PIPE_OF_THREE, ROUTE};
 use crate::contender::{Cpu, Server};
 
 /// One kind of load.
@@ -22,7 +23,7 @@ enum Load {
     /// One stream as fast as it goes, in wire chunks of this size.
     Bulk { wire_chunk: usize },
     /// A piece on each stream, and the next one when it is back.
-    PingPong { size: usize, streams: usize },
+    PingPong { route: &'static str, size: usize, streams: usize },
     /// One short request after the other on each of so many connections.
     Short { connections: usize },
     /// The same with a connection for every request.
@@ -40,12 +41,15 @@ pub(crate) fn all() -> Vec<Measurement> {
         .map(|(size, wire_chunk)| named(&format!("bulk, wire chunks of {size}"), Load::Bulk { wire_chunk }));
     let ping_pong = [("64 B", 64, 1), ("64 B", 64, 32), ("4 KiB", 4_096, 1), ("4 KiB", 4_096, 32)].map(
         |(text, size, streams)| {
-            named(&format!("ping-pong {text} x {streams}"), Load::PingPong { size, streams })
+            let load = Load::PingPong { route: ROUTE, size, streams };
+            named(&format!("ping-pong {text} x {streams}"), load)
         },
     );
     let short = [1, 32]
         .map(|connections| named(&format!("short, keep-alive x {connections}"), Load::Short { connections }));
+    let pipe = Load::PingPong { route: PIPE_OF_THREE, size: 64, streams: 32 };
     let rest = [
+        named("ping-pong 64 B x 32, a pipe of 3", pipe),
         named("short, a connection each", Load::ShortClosing),
         named("first byte", Load::FirstByte),
         named("idle, 1000 exchanges", Load::Idle { exchanges: 1_000 }),
@@ -72,7 +76,7 @@ impl Measurement {
     pub(crate) fn run(&self, server: &Server, time: Duration) -> anyhow::Result<Sample> {
         match self.load {
             Load::Bulk { wire_chunk } => bulk::run(server, time, wire_chunk),
-            Load::PingPong { size, streams } => ping_pong::run(server, time, size, streams),
+            Load::PingPong { route, size, streams } => ping_pong::run(server, time, route, size, streams),
             Load::Short { connections } => short::keep_alive(server, time, connections),
             Load::ShortClosing => short::closing(server, time),
             Load::FirstByte => first_byte::run(server, time),

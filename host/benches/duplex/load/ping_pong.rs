@@ -10,8 +10,14 @@ use crate::pattern::{PATTERN, PERIOD, wire_chunk};
 /// The most bytes of one read, framing included.
 const READ: usize = 8 * 1024;
 
-pub(super) fn run(server: &Server, time: Duration, size: usize, streams: usize) -> anyhow::Result<Sample> {
-    let open = || Connection::open_stream(server.address(), READ);
+pub(super) fn run(
+    server: &Server,
+    time: Duration,
+    route: &str,
+    size: usize,
+    streams: usize,
+) -> anyhow::Result<Sample> {
+    let open = || Connection::open_stream(server.address(), READ, route);
     let mut connections = std::iter::repeat_with(open).take(streams).collect::<anyhow::Result<Vec<_>>>()?;
     let clock = Clock::start(server)?;
     let mut wire = Vec::new();
