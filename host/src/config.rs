@@ -15,7 +15,11 @@ const MAX_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 pub fn size(text: &str) -> Result<usize, String> {
     let bytes: ByteSize =
         text.parse().map_err(|_| format!("'{text}' is not a size such as 64KiB or 16MiB"))?;
-    usize::try_from(bytes.as_u64()).map_err(|_| format!("'{text}' is too large"))
+    match usize::try_from(bytes.as_u64()) {
+        // The library stops counting there.
+        Ok(usize::MAX) | Err(_) => Err(format!("'{text}' is too large")),
+        Ok(bytes) => Ok(bytes),
+    }
 }
 
 /// A size as [`size`] reads it.
@@ -104,7 +108,7 @@ mod tests {
         {
             assert_eq!(size(text), Ok(expected), "{text}");
         }
-        for text in ["", "x", "-1", "64QiB", "1 2"] {
+        for text in ["", "x", "-1", "64QiB", "1 2", "99999999EiB"] {
             assert!(size(text).is_err(), "{text}");
         }
     }

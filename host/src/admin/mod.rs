@@ -31,8 +31,14 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait after an accept that failed.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How many exchanges are listed where the query does not say.
+/// Answers that are made and held at a time, of those that may be large; who finds no place for a
+/// second is told to come again. The small ones, on health, have room beside them.
+const MAX_LARGE: usize = 4;
+const LARGE_WAIT: Duration = Duration::from_secs(1);
+
+/// How many exchanges are listed where the query does not say, and at the most.
 const DEFAULT_LIMIT: usize = 1_000;
+const MAX_LIMIT: usize = 10_000;
 
 /// The media type of `OpenMetrics` text (its specification, section 5.3).
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -81,16 +87,17 @@ impl Admin {
     /// Answers until the runtime ends: also while the server drains.
     pub async fn run(self) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let large = Arc::new(Semaphore::new(MAX_LARGE));
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
                 return;
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let view = Arc::clone(&self.view);
+                    let (view, large) = (Arc::clone(&self.view), Arc::clone(&large));
                     tokio::spawn(async move {
                         // A client that is slow or gone has no answer to get.
-                        let _ = tokio::time::timeout(TIMEOUT, serve(stream, &view)).await;
+                        let _ = tokio::time::timeout(TIMEOUT, serve(stream, view, &large)).await;
                         drop(permit);
                     });
                 }
@@ -103,10 +110,24 @@ impl Admin {
     }
 }
 
-async fn serve(mut stream: TcpStream, view: &View) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, view: Arc<View>, large: &Semaphore) -> std::io::Result<()> {
     let head = tokio::time::timeout(HEAD_TIMEOUT, read_head(&mut stream)).await;
+    // Held until the answer has left.
+    let mut place = None;
     let (answer, with_body) = match head.map_err(std::io::Error::other)?? {
-        Some(Ok(head)) => (answer(&head, view), head.method() != Method::Head),
+        Some(Ok(head)) => {
+            let with_body = head.method() != Method::Head;
+            if !is_large(&head) {
+                (answer(&head, &view), with_body)
+            } else if let Ok(Ok(permit)) = tokio::time::timeout(LARGE_WAIT, large.acquire()).await {
+                place = Some(permit);
+                // Not on a thread that serves: thousands of exchanges take their time to write down.
+                let made = tokio::task::spawn_blocking(move || answer(&head, &view)).await;
+                (made.map_err(std::io::Error::other)?, with_body)
+            } else {
+                (Answer(503, TEXT, "too many of these are being answered\n".to_owned()), with_body)
+            }
+        }
         Some(Err(refusal)) => (Answer(refusal.status, TEXT, format!("{}\n", refusal.reason)), true),
         None => return Ok(()),
     };
@@ -123,6 +144,7 @@ async fn serve(mut stream: TcpStream, view: &View) -> std::io::Result<()> {
         bytes.extend_from_slice(body.as_bytes());
     }
     stream.write_all(&bytes).await?;
+    drop((bytes, place));
     stream.shutdown().await?;
     // What the client still sends must not turn the answer into a reset. The timeout bounds this.
     while stream.read(&mut [0; 1_024]).await? > 0 {}
@@ -143,6 +165,11 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Option<Result<Requ
             return Ok(None);
         }
     }
+}
+
+/// Whether the answer may be large.
+fn is_large(head: &RequestHead) -> bool {
+    matches!(head.path(), "/metrics" | "/plugins" | "/exchanges")
 }
 
 fn answer(head: &RequestHead, view: &View) -> Answer {
@@ -174,5 +201,6 @@ fn answer(head: &RequestHead, view: &View) -> Answer {
 fn limit(query: Option<&[u8]>) -> Option<usize> {
     let query = std::str::from_utf8(query.unwrap_or_default()).ok()?;
     let value = query.split('&').find_map(|pair| pair.strip_prefix("limit="));
-    value.map_or(Some(DEFAULT_LIMIT), |value| value.parse().ok())
+    let limit = value.map_or(Some(DEFAULT_LIMIT), |value| value.parse().ok())?;
+    Some(limit.min(MAX_LIMIT))
 }

@@ -38,10 +38,10 @@ pub(super) fn plugins(view: &View) -> Value {
     let problems: Vec<Value> = generation
         .problems()
         .iter()
-        .map(|problem| json!({"file": problem.file, "reason": problem.reason}))
+        .map(|problem| json!({"file": problem.file.to_string_lossy(), "reason": problem.reason}))
         .collect();
     json!({
-        "folder": view.folder,
+        "folder": view.folder.to_string_lossy(),
         "generation": generation.number(),
         "plugins": plugins,
         "routes": routes,
@@ -61,7 +61,7 @@ fn plugin(name: &str, entry: &Entry, metrics: &Metrics) -> Value {
         .collect();
     let mut shown = Map::new();
     shown.insert("name".to_owned(), name.into());
-    shown.insert("file".to_owned(), json!(entry.file));
+    shown.insert("file".to_owned(), json!(entry.file.to_string_lossy()));
     shown.insert("state".to_owned(), state(entry).into());
     let error = problem.map(|problem| json!({"reason": problem.reason, "since": time(problem.since)}));
     shown.insert("error".to_owned(), json!(error));

@@ -136,6 +136,7 @@ enum Switch {
 impl Serve {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let _log = self.log.start(self.access_log == Switch::On);
+        let control = Control::new()?;
         raise_descriptor_limit();
         let max_exchanges =
             self.max_exchanges.unwrap_or_else(|| DEFAULT_MAX_EXCHANGES.min(Engine::max_instances_here()));
@@ -159,7 +160,7 @@ impl Serve {
             drain_timeout: self.drain_timeout,
         };
         let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins };
-        let cut = supervise(places, parts, options, &watcher)?;
+        let cut = control.supervise(places, parts, options, &watcher)?;
         if cut > 0 {
             tracing::warn!(cut, "the drain timeout is over: open exchanges are cut");
         }
@@ -220,42 +221,64 @@ struct Places {
     folder: PathBuf,
 }
 
-/// Runs the server on threads of its own, and waits for signals on this one: no plugin can keep the
-/// second signal from ending the process. Returns how many exchanges were cut.
-fn supervise(
-    places: Places,
-    parts: Parts,
-    options: ServerOptions,
-    watcher: &Watcher,
-) -> anyhow::Result<usize> {
-    let workers = tokio::runtime::Runtime::new().context("no threads for the server")?;
-    let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = control.context("no event loop for signals")?.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-        let mut hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-        let (stop, stopped) = oneshot::channel();
-        let mut server = workers.spawn(serve(places, parts, options, stopped));
-        loop {
+/// The main thread's part: signals.
+struct Control {
+    runtime: tokio::runtime::Runtime,
+    hangup: Signal,
+    /// Never waited for: to be told is what keeps the process alive. Writing beyond `ulimit -f` then
+    /// fails like any other write, be it the cache's or a plugin's.
+    _file_too_large: Signal,
+}
+
+impl Control {
+    /// From here on SIGHUP and SIGXFSZ do not end the process, also while plugins are loaded.
+    fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("no event loop for signals")?;
+        let file_too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        let context = runtime.enter();
+        let hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        let file_too_large = signal(file_too_large).context("cannot wait for SIGXFSZ")?;
+        drop(context);
+        Ok(Self { runtime, hangup, _file_too_large: file_too_large })
+    }
+
+    /// Runs the server on threads of its own, and waits for signals on this one: no plugin can keep
+    /// the second signal from ending the process. Returns how many exchanges were cut.
+    fn supervise(
+        mut self,
+        places: Places,
+        parts: Parts,
+        options: ServerOptions,
+        watcher: &Watcher,
+    ) -> anyhow::Result<usize> {
+        let workers = tokio::runtime::Runtime::new().context("no threads for the server")?;
+        let outcome = self.runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+            let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+            let (stop, stopped) = oneshot::channel();
+            let mut server = workers.spawn(serve(places, parts, options, stopped));
+            loop {
+                tokio::select! {
+                    outcome = &mut server => return outcome?,
+                    () = either(&mut terminate, &mut interrupt) => break,
+                    _ = self.hangup.recv() => watcher.rescan(),
+                }
+            }
+            // It has ended by itself if this fails, and then says so below.
+            let _ = stop.send(());
             tokio::select! {
-                outcome = &mut server => return outcome?,
-                () = either(&mut terminate, &mut interrupt) => break,
-                _ = hangup.recv() => watcher.rescan(),
+                outcome = &mut server => outcome?,
+                () = either(&mut terminate, &mut interrupt) => {
+                    tracing::warn!("a second signal: ending at once");
+                    std::process::exit(FAILED.into());
+                }
             }
-        }
-        // It has ended by itself if this fails, and then says so below.
-        let _ = stop.send(());
-        tokio::select! {
-            outcome = &mut server => outcome?,
-            () = either(&mut terminate, &mut interrupt) => {
-                tracing::warn!("a second signal: ending at once");
-                std::process::exit(FAILED.into());
-            }
-        }
-    });
-    // What is still open ends here, without a proper end of its response.
-    workers.shutdown_background();
-    outcome
+        });
+        // What is still open ends here, without a proper end of its response.
+        workers.shutdown_background();
+        outcome
+    }
 }
 
 async fn serve(

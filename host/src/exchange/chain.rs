@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use super::pipe::{PipeOutlet, PipeSource, pipe};
+use super::pipe::{PipeOutlet, PipeSource, Signs, pipe};
 use super::waterline::{Held, Waterline};
 use super::{Broken, Finished, Source, drive};
-use crate::plugin::{Account, MAX_STAGES, Outlet, Plugin, Request, Tally, Wiring};
+use crate::plugin::{Account, MAX_STAGES, Outlet, Plugin, Request, Tally, Waiting, Wiring};
 
 /// How often the stages are polled in a row before other tasks get their turn.
 const MAX_TURNS: usize = 64;
@@ -44,7 +44,7 @@ pub async fn drive_chain<O: Outlet + Clone + 'static>(
         return drive(&stage.plugin, wiring, source, outlet).await.map_err(|broken| (0, broken));
     }
     let mut chain = Chain::assemble(stages, account, waterline, source, outlet);
-    poll_fn(|context| chain.poll(context)).await
+    poll_fn(|context| chain.poll(context, outlet)).await
 }
 
 fn wiring(stage: &Stage, tally: Tally, outlet: Box<dyn Outlet>) -> Wiring {
@@ -58,7 +58,8 @@ struct Chain<'a> {
     pipes: Vec<PipeOutlet>,
     /// What waits in the pipes.
     held: Held,
-    changed: Arc<AtomicBool>,
+    account: Arc<Account>,
+    signs: Arc<Signs>,
     /// The first stage is done with a body that may still be coming, or a stage finished before
     /// the one that feeds it.
     is_early: Arc<AtomicBool>,
@@ -72,7 +73,7 @@ impl<'a> Chain<'a> {
         source: &'a mut impl Source,
         outlet: &O,
     ) -> Self {
-        let changed = Arc::new(AtomicBool::new(false));
+        let signs = Arc::new(Signs::default());
         let is_early = Arc::new(AtomicBool::new(false));
         let has_body = source.has_body();
         let mut running: Vec<Option<Running<'a>>> = Vec::with_capacity(stages.len());
@@ -81,7 +82,7 @@ impl<'a> Chain<'a> {
         let mut feed: Option<PipeSource> = None;
         for (index, stage) in stages[..stages.len() - 1].iter().enumerate() {
             let tally = Tally::of(account, index);
-            let (pipe, next) = pipe(&changed, has_body, tally.clone());
+            let (pipe, next) = pipe(&signs, has_body, tally.clone());
             pipes.push(pipe.clone());
             let wiring = wiring(stage, tally, Box::new(pipe.clone()));
             let future: Running<'a> = match (feed.replace(next), client.take()) {
@@ -97,13 +98,18 @@ impl<'a> Chain<'a> {
             let wiring = wiring(last, Tally::of(account, stages.len() - 1), Box::new(outlet.clone()));
             running.push(Some(Box::pin(run_later(&last.plugin, wiring, feed, outlet.clone()))));
         }
-        Self { running, pipes, held: Held::new(Arc::clone(waterline)), changed, is_early }
+        let (held, account) = (Held::new(Arc::clone(waterline)), Arc::clone(account));
+        Self { running, pipes, held, account, signs, is_early }
     }
 
     /// Polls all stages in turn for as long as anything moves between them.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Finished, (usize, Broken)>> {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        outlet: &impl Outlet,
+    ) -> Poll<Result<Finished, (usize, Broken)>> {
         for _ in 0..MAX_TURNS {
-            self.changed.store(false, Ordering::Relaxed);
+            self.signs.changed.store(false, Ordering::Relaxed);
             for stage in 0..self.running.len() {
                 let Some(running) = &mut self.running[stage] else {
                     continue;
@@ -118,15 +124,29 @@ impl<'a> Chain<'a> {
                     }
                 }
             }
-            if !self.changed.load(Ordering::Relaxed) {
-                return match self.held.set(self.pipes.iter().map(PipeOutlet::pending).sum()) {
-                    true => Poll::Pending,
-                    false => Poll::Ready(Err((self.running.len() - 1, Broken::Full))),
+            if outlet.is_mute() && !self.signs.is_mute.swap(true, Ordering::Relaxed) {
+                // Those before the last stage are told.
+                continue;
+            }
+            if !self.signs.changed.load(Ordering::Relaxed) {
+                return if self.hold() {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(Err((self.running.len() - 1, Broken::Full)))
                 };
             }
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Nothing moves: if it is the client who does not read, what is in the pipes waits for it. False
+    /// when the host has no room for that.
+    fn hold(&mut self) -> bool {
+        let last = self.account.stages.last();
+        let waits_for_client = last.is_some_and(|last| last.waiting() == Waiting::Client);
+        let waiting = if waits_for_client { self.pipes.iter().map(PipeOutlet::pending).sum() } else { 0 };
+        self.held.set(waiting)
     }
 
     /// A stage has said its last word. What feeds it is needed no more; what it feeds is told.

@@ -248,11 +248,20 @@ async fn end(
     while let Some(due) = instance.timer() {
         flush(outlet).await?;
         let mut alarm = pin!(sleep_until(due));
-        poll_fn(|context| match source.poll_left(context) {
-            Poll::Ready(broken) => Poll::Ready(Err(broken)),
-            Poll::Pending => alarm.as_mut().poll(context).map(Ok),
-        })
-        .await?;
+        let (way_out, way_in) = (&mut *outlet, &mut *source);
+        let is_due = poll_fn(move |context| {
+            if way_out.is_mute() {
+                // Whatever the plugin would still push, nobody would get it.
+                return Poll::Ready(Ok(false));
+            }
+            match way_in.poll_left(context) {
+                Poll::Ready(broken) => Poll::Ready(Err(broken)),
+                Poll::Pending => alarm.as_mut().poll(context).map(|()| Ok(true)),
+            }
+        });
+        if !is_due.await? {
+            break;
+        }
         if supervise(pin!(instance.fire_timer()), source, outlet).await? != Next::GoOn {
             break;
         }

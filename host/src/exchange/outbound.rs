@@ -225,6 +225,11 @@ impl<W: AsyncWrite + Send + Unpin> Outlet for Outbound<W> {
         self.lock().poll_flush(context)
     }
 
+    fn is_mute(&self) -> bool {
+        let out = self.lock();
+        out.begun && out.dress == Dress::Discard
+    }
+
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
         encode::is_settable_field(name, value)
     }

@@ -29,7 +29,16 @@ pub(super) struct PipeSource {
 
 struct Pipe {
     state: Mutex<State>,
-    changed: Arc<AtomicBool>,
+    signs: Arc<Signs>,
+}
+
+/// What all pipes of a chain share.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// Something moved: another turn is due.
+    pub(super) changed: AtomicBool,
+    /// The last stage's output goes nowhere: see [`Outlet::is_mute`].
+    pub(super) is_mute: AtomicBool,
 }
 
 #[derive(Default)]
@@ -41,9 +50,9 @@ struct State {
     ended: bool,
 }
 
-/// A pipe whose traffic sets `changed`. `has_body` is the exchange's, `tally` the writing stage's.
-pub(super) fn pipe(changed: &Arc<AtomicBool>, has_body: bool, tally: Tally) -> (PipeOutlet, PipeSource) {
-    let pipe = Arc::new(Pipe { state: Mutex::default(), changed: Arc::clone(changed) });
+/// A pipe whose traffic shows in `signs`. `has_body` is the exchange's, `tally` the writing stage's.
+pub(super) fn pipe(signs: &Arc<Signs>, has_body: bool, tally: Tally) -> (PipeOutlet, PipeSource) {
+    let pipe = Arc::new(Pipe { state: Mutex::default(), signs: Arc::clone(signs) });
     (PipeOutlet { pipe: Arc::clone(&pipe), tally }, PipeSource { pipe, has_body })
 }
 
@@ -54,7 +63,7 @@ impl Pipe {
     }
 
     fn mark(&self) {
-        self.changed.store(true, Ordering::Relaxed);
+        self.signs.changed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -94,6 +103,10 @@ impl Outlet for PipeOutlet {
 
     fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
         if self.pipe.lock().buffer.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn is_mute(&self) -> bool {
+        self.pipe.signs.is_mute.load(Ordering::Relaxed)
     }
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
@@ -146,9 +159,9 @@ mod tests {
 
     #[test]
     fn bytes_pass_in_order_within_the_bound() {
-        let changed = Arc::new(AtomicBool::new(false));
+        let signs = Arc::new(Signs::default());
         let account = Account::open(ExchangeId(1), std::iter::once(&Limits::default()));
-        let (mut outlet, mut source) = pipe(&changed, true, Tally::of(&account, 0));
+        let (mut outlet, mut source) = pipe(&signs, true, Tally::of(&account, 0));
         let context = &mut Context::from_waker(Waker::noop());
         let sent: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
         let mut received = Vec::new();
@@ -158,7 +171,7 @@ mod tests {
             offered += outlet.offer(&sent[offered..]).unwrap();
             assert!(offered - received.len() <= MAX_PENDING);
             assert!(outlet.poll_flush(context).is_pending());
-            assert!(changed.swap(false, Ordering::Relaxed));
+            assert!(signs.changed.swap(false, Ordering::Relaxed));
             let Poll::Ready(Ok(Read::Data(length))) = source.poll_read(context, &mut area) else {
                 panic!("bytes are there");
             };

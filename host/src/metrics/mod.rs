@@ -16,7 +16,7 @@ use std::time::Instant;
 
 pub use host::HostCounters;
 use totals::Versions;
-pub use totals::{Histogram, OLDER, Outcome, Sums, Totals};
+pub use totals::{Histogram, OLDER, Outcome, REMOVED, Sums, Totals};
 
 use crate::http::head::RequestHead;
 use crate::plugin::{Account, ExchangeId, Failure, Limits};
@@ -28,11 +28,16 @@ const SHARDS: usize = 16;
 /// for ten thousand a second for three years.
 const COUNTER_BITS: u32 = 40;
 
+/// Names that are no longer served and keep counters of their own.
+const KEPT_NAMES: usize = 32;
+
 /// All counters of the host.
 #[derive(Debug)]
 pub struct Metrics {
     pub host: HostCounters,
     plugins: Mutex<HashMap<Box<str>, Versions>>,
+    /// What names that went away long ago have counted.
+    removed: Arc<Totals>,
     open: [Mutex<HashMap<u64, Arc<Open>>>; SHARDS],
     run: u64,
     counter: AtomicU64,
@@ -62,6 +67,7 @@ impl Default for Metrics {
         Self {
             host: HostCounters::default(),
             plugins: Mutex::default(),
+            removed: Totals::new(REMOVED, OLDER),
             open: std::array::from_fn(|_| Mutex::default()),
             run: RandomState::new().build_hasher().finish() << COUNTER_BITS,
             counter: AtomicU64::new(0),
@@ -81,8 +87,19 @@ impl Metrics {
     pub fn settle<'a>(&self, served: impl Fn(&str) -> Option<&'a str>) {
         // With the table locked, nobody is between an end and its totals.
         let _table = self.lock_open();
-        for (plugin, versions) in lock(&self.plugins).iter_mut() {
+        let mut plugins = lock(&self.plugins);
+        for (plugin, versions) in plugins.iter_mut() {
             versions.settle(served(plugin));
+        }
+        let mut gone: Vec<(Instant, Box<str>)> = plugins
+            .iter()
+            .filter_map(|(plugin, versions)| Some((versions.gone_since()?, plugin.clone())))
+            .collect();
+        gone.sort_by(|a, b| b.cmp(a));
+        for (_, plugin) in gone.drain(..).skip(KEPT_NAMES) {
+            if let Some(versions) = plugins.remove(&plugin) {
+                versions.fold_into(&self.removed);
+            }
         }
     }
 
@@ -112,6 +129,7 @@ impl Metrics {
         let mut series: Vec<_> = lock(&self.plugins)
             .values()
             .flat_map(Versions::all)
+            .chain(self.removed.has_counted().then_some(&self.removed))
             .map(|totals| (Arc::clone(totals), totals.sums()))
             .collect();
         let mut places: HashMap<*const Totals, usize> =
@@ -258,6 +276,24 @@ mod tests {
         metrics.settle(|_| None);
         assert_eq!(received(&metrics).iter().map(|(_, bytes)| bytes).sum::<u64>(), 20);
         assert_eq!(metrics.older("p").len(), 0);
+    }
+
+    #[test]
+    fn names_that_went_away_are_folded_and_nothing_is_lost() {
+        let metrics = Metrics::default();
+        for number in 0..100 {
+            let name = format!("p{number}");
+            let totals = metrics.totals(&name, "v");
+            let ticket = begin(&metrics, &totals);
+            assert!(ticket.open().account.stages[0].receive(1).is_ok());
+            ticket.end(Outcome::Clean, None);
+            drop(totals);
+            metrics.settle(|served| (served == name).then_some("v"));
+        }
+        let series = metrics.collect();
+        assert_eq!(series.len(), KEPT_NAMES + 2);
+        assert_eq!(series[0].0.plugin(), REMOVED);
+        assert_eq!(series.iter().map(|(_, sums)| sums.received).sum::<u64>(), 100);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::plugin::{TIME_BUCKETS, Usage, time_bucket};
 /// The version that all those stand under that were served long ago.
 pub const OLDER: &str = "older";
 
+/// The plugin that all those stand under that went away long ago. No plugin can have this name.
+pub const REMOVED: &str = "_removed";
+
 /// Versions that are no longer served and keep counters of their own: a monitoring system must get
 /// to read the last of them. More would grow with every reload.
 const KEPT_VERSIONS: usize = 4;
@@ -122,7 +125,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn new(plugin: &str, version: &str) -> Arc<Self> {
+    pub(super) fn new(plugin: &str, version: &str) -> Arc<Self> {
         Arc::new(Self {
             plugin: plugin.into(),
             version: version.into(),
@@ -152,6 +155,11 @@ impl Totals {
     #[must_use]
     pub fn retired(&self) -> Option<Instant> {
         *lock(&self.retired)
+    }
+
+    /// Whether any exchange has ended.
+    pub(super) fn has_counted(&self) -> bool {
+        lock(&self.ended).outcomes.iter().any(|&count| count > 0)
     }
 
     pub(super) fn opened(&self) {
@@ -191,6 +199,19 @@ impl Versions {
         Self { known: Vec::new(), older: Totals::new(plugin, OLDER) }
     }
 
+    /// Since when no version is served any more, if nobody can open or end an exchange of any.
+    pub(super) fn gone_since(&self) -> Option<Instant> {
+        let may_go = |totals: &Arc<Totals>| totals.retired().filter(|_| Arc::strong_count(totals) == 1);
+        self.known.iter().map(may_go).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Adds all of it to `totals`.
+    pub(super) fn fold_into(&self, totals: &Totals) {
+        for version in self.known.iter().chain([&self.older]) {
+            lock(&totals.ended).absorb(&version.sums());
+        }
+    }
+
     pub(super) fn of(&mut self, plugin: &str, version: &str) -> Arc<Totals> {
         let place = self.known.iter().position(|totals| totals.version() == version);
         let totals = match place {
@@ -203,8 +224,7 @@ impl Versions {
 
     /// All that have something to tell.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Totals>> {
-        let has_older = lock(&self.older.ended).outcomes.iter().any(|&count| count > 0);
-        self.known.iter().chain(has_older.then_some(&self.older))
+        self.known.iter().chain(self.older.has_counted().then_some(&self.older))
     }
 
     pub(super) fn settle(&mut self, served: Option<&str>) {

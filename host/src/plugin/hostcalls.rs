@@ -78,12 +78,17 @@ enum Shown {
 
 impl Shown {
     fn new(char: char) -> Self {
-        if char.is_control() {
+        if char.is_control() || is_deceptive(char) {
             Self::Escaped(char.escape_default())
         } else {
             Self::Plain(std::iter::once(char))
         }
     }
+}
+
+/// Characters that end a line for some, or turn the order of what follows around.
+const fn is_deceptive(char: char) -> bool {
+    matches!(char, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Iterator for Shown {

@@ -53,6 +53,7 @@ pub struct Instance {
 struct CallBudget {
     meter: Arc<Meter>,
     tally: Tally,
+    cpu_per_call: Duration,
     time_per_call: Duration,
 }
 
@@ -83,6 +84,7 @@ impl Instance {
         let budget = CallBudget {
             meter: Arc::clone(&state.meter),
             tally: state.tally.clone(),
+            cpu_per_call: plugin.limits.cpu_per_call,
             time_per_call: plugin.limits.time_per_call,
         };
         let mut store = Store::new(plugin.pre().module().engine(), state);
@@ -359,6 +361,11 @@ impl CallBudget {
             }
             if let Poll::Ready(output) = self.poll_counted(call.as_mut(), context)? {
                 return Poll::Ready(Ok(output));
+            }
+            // A call that is suspended before every tick is charged here.
+            if self.meter.suspend() > self.cpu_per_call {
+                let deadline = Deadline::CpuPerCall(self.cpu_per_call);
+                return Poll::Ready(Err(CallError::Failed(Failure::Deadline(deadline))));
             }
             let (started, before, sleep) = alarm.get_or_insert_with(|| {
                 let now = Instant::now();

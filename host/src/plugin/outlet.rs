@@ -34,6 +34,12 @@ pub trait Outlet: Send {
     /// See [`OutletError`].
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>>;
 
+    /// Whether what is offered goes nowhere from here to the end: a response without a body, whose
+    /// head is out. Nobody waits for more of it then.
+    fn is_mute(&self) -> bool {
+        false
+    }
+
     /// Whether a response field with this name and value may be set.
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool;
 }

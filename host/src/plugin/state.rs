@@ -200,6 +200,8 @@ pub(super) struct Meter {
     /// The thread's CPU time, in nanoseconds, when the call went on or was last charged; 0 before
     /// its first tick. Asking the system costs as much as a call, so it is not asked before.
     cpu_mark: AtomicU64,
+    /// Nanoseconds of CPU time that are known and not yet charged: those before a suspension.
+    cpu_known: AtomicU64,
 }
 
 /// A wait in `emit`, as long as it lives.
@@ -222,6 +224,16 @@ pub(super) fn thread_cpu() -> u64 {
 impl Meter {
     fn begin_call(&self) {
         self.cpu_mark.store(0, Ordering::Relaxed);
+        self.cpu_known.store(0, Ordering::Relaxed);
+    }
+
+    /// The call is suspended. Says how much CPU time is known and not yet charged.
+    pub(super) fn suspend(&self) -> Duration {
+        let mark = self.cpu_mark.swap(0, Ordering::Relaxed);
+        let used = if mark == 0 { 0 } else { thread_cpu().saturating_sub(mark) };
+        let known = self.cpu_known.load(Ordering::Relaxed) + used;
+        self.cpu_known.store(known, Ordering::Relaxed);
+        Duration::from_nanos(known)
     }
 
     /// The call goes on after it was suspended, perhaps on another thread.
@@ -237,7 +249,7 @@ impl Meter {
             0 => 0,
             mark => now.saturating_sub(mark),
         };
-        Duration::from_nanos(spent)
+        Duration::from_nanos(spent + self.cpu_known.swap(0, Ordering::Relaxed))
     }
 
     fn pause(&self) -> Pause<'_> {

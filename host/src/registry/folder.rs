@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -47,6 +47,12 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
     }
 
     /// Whether both are the same file or folder, whatever is in it.
@@ -134,12 +140,27 @@ pub fn diff(
 ///
 /// When it cannot be read or is too large.
 pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let metadata = fs::metadata(file).context("cannot be read")?;
+    let opened = open(file).context("cannot be read")?;
+    read_bounded(opened, MAX_FILE)
+}
+
+/// Opens a file for reading, and does not wait for anybody: what stands there may be a pipe.
+pub(super) fn open(file: &Path) -> std::io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits();
+    fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(file)
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+///
+/// When it is no such file, or cannot be read.
+pub(super) fn read_bounded(file: fs::File, limit: u64) -> anyhow::Result<Vec<u8>> {
+    let metadata = file.metadata().context("cannot be read")?;
     anyhow::ensure!(metadata.is_file(), "it is not a regular file");
     let mut bytes = Vec::new();
-    let opened = fs::File::open(file).context("cannot be read")?;
-    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).context("cannot be read")?;
-    anyhow::ensure!(bytes.len() as u64 <= MAX_FILE, "it has more than {MAX_FILE} bytes");
+    file.take(limit + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    anyhow::ensure!(bytes.len() as u64 <= limit, "it has more than {limit} bytes");
     Ok(bytes)
 }
 

@@ -1,10 +1,10 @@
 //! From changes in the folder to a generation. Whatever does not load changes nothing: the last good
 //! version goes on serving, and the next good file heals it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 
@@ -13,6 +13,16 @@ use super::manifest::{self, Policy, Settled};
 use super::{Entry, Generation, Problem, Registry, Served, routes};
 use crate::metrics::Metrics;
 use crate::plugin::{Code, CodeCache, Digest, Engine, Plugin, probe};
+
+/// How long new code is tried. Less than what its budgets allow, since nothing else is loaded
+/// meanwhile; what is not ready by then would also keep its first byte waiting.
+const MAX_PROBE: Duration = Duration::from_secs(1);
+
+/// A file that took so long to load is served at once, without waiting for what else changed.
+const LONG: Duration = Duration::from_millis(100);
+
+/// A file of so many bytes takes long to compile: what changed before it is served at once.
+const LARGE: u64 = 64 * 1024;
 
 /// What a [`Loader`] works with.
 #[derive(Debug)]
@@ -35,6 +45,8 @@ pub struct Loader {
     pool: Option<rayon::ThreadPool>,
     number: u64,
     entries: BTreeMap<String, Entry>,
+    /// Code of names that went away in this look.
+    gone: Vec<Arc<Code>>,
     /// The files behind `entries`, as they were when they were read.
     found: BTreeMap<String, Found>,
     routes: BTreeMap<String, Vec<String>>,
@@ -81,6 +93,7 @@ impl Loader {
             pool: None,
             number: 0,
             entries: BTreeMap::new(),
+            gone: Vec::new(),
             found: BTreeMap::new(),
             routes: BTreeMap::new(),
             routes_seen: None,
@@ -113,20 +126,29 @@ impl Loader {
         }
         let changes = folder::diff(&self.found, &snapshot.plugins, is_forced, &is_busy);
         let mut is_changed = self.number == 0;
-        let (gone, loads): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|(_, change)| *change == Change::Remove);
-        for (name, change) in loads {
-            if let Change::Load(found) = change {
-                is_changed |= self.change(&name, found);
+        let mut loads = Vec::new();
+        for (name, change) in changes {
+            match change {
+                Change::Load(found) => loads.push((name, found)),
+                Change::Remove => is_changed |= self.remove(&name),
             }
         }
-        // Only now: a file that was renamed finds the code of its old name.
-        for (name, _) in gone {
-            self.found.remove(&name);
-            self.entries.remove(&name);
-            tracing::info!(plugin = name.as_str(), "removed");
-            is_changed = true;
+        // Small ones first, and nobody waits long for those before it: one large or bad file must not
+        // hold up the others.
+        loads.sort_by_key(|(_, found)| found.module.map(|stamp| stamp.size()));
+        for (name, found) in loads {
+            let began = Instant::now();
+            if is_changed && self.is_large(&found) {
+                self.publish();
+                is_changed = false;
+            }
+            is_changed |= self.change(&name, found);
+            if is_changed && began.elapsed() > LONG {
+                self.publish();
+                is_changed = false;
+            }
         }
+        self.gone.clear();
         if self.routes_seen != Some(snapshot.routes.module) && !is_busy(&snapshot.routes) {
             is_changed |= self.read_routes(&snapshot.routes);
         }
@@ -137,6 +159,21 @@ impl Loader {
         let is_unsettled = self.routes_seen != Some(snapshot.routes.module)
             || snapshot.plugins.iter().any(|(name, found)| self.found.get(name) != Some(found));
         Ok(Looked { snapshot, is_unsettled })
+    }
+
+    fn remove(&mut self, name: &str) -> bool {
+        self.found.remove(name);
+        let entry = self.entries.remove(name);
+        // A file that was renamed finds the code of its old name.
+        let served = entry.and_then(|entry| entry.served);
+        self.gone.extend(served.map(|served| Arc::clone(served.plugin.code())));
+        tracing::info!(plugin = name, "removed");
+        true
+    }
+
+    /// Whether loading it may take long.
+    fn is_large(&self, found: &Found) -> bool {
+        self.number > 0 && found.module.is_some_and(|stamp| stamp.size() > LARGE)
     }
 
     /// Loads the files of one name. Returns whether the table changed.
@@ -150,7 +187,7 @@ impl Loader {
         self.found.insert(name.to_owned(), found);
         let had_problem = self.entries.get(name).is_some_and(|entry| entry.problem.is_some());
         let (served, problem) = match outcome {
-            Ok(None) if !had_problem => return false,
+            Ok(None) if !had_problem => return self.moved(name, file),
             Ok(None) => (before, None),
             Ok(Some(served)) => {
                 self.metrics.host.good_reloads.increment();
@@ -174,6 +211,17 @@ impl Loader {
         };
         self.entries.insert(name.to_owned(), Entry { file, served, problem });
         true
+    }
+
+    /// The same plugin is in another file now.
+    fn moved(&mut self, name: &str, file: PathBuf) -> bool {
+        match self.entries.get_mut(name) {
+            Some(entry) if entry.file != file => {
+                entry.file = file;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Reads, checks, compiles and tries one plugin. `None`: it is what is served already.
@@ -209,16 +257,23 @@ impl Loader {
         let refused = |reason: String| NotLoaded::Refused(reason);
         let plugin = Plugin::new(&self.engine, name, code, settings);
         let plugin = plugin.map_err(|error| refused(error.to_string()))?;
-        self.runtime.block_on(probe(&plugin)).map_err(refused)?;
+        self.runtime.block_on(self.probe(&plugin)).map_err(refused)?;
         let totals = self.metrics.totals(name, plugin.version());
         let file = found.file.clone();
         Ok(Some(Arc::new(Served { plugin, methods, totals, file, loaded_at: SystemTime::now() })))
     }
 
+    /// Tries a plugin, for a short while: others wait.
+    async fn probe(&self, plugin: &Arc<Plugin>) -> Result<(), String> {
+        let tried = tokio::time::timeout(MAX_PROBE, probe(plugin)).await;
+        tried.unwrap_or_else(|_| Err(format!("an instance of it is not ready within {MAX_PROBE:?}")))
+    }
+
     /// The same code, if it is served already: under another name, or with another manifest.
     fn known_code(&self, digest: &Digest) -> Option<Arc<Code>> {
         let served = self.entries.values().filter_map(|entry| entry.served.as_ref());
-        served.map(|served| served.plugin.code()).find(|code| code.digest() == digest).cloned()
+        let codes = served.map(|served| served.plugin.code()).chain(&self.gone);
+        codes.into_iter().find(|code| code.digest() == digest).cloned()
     }
 
     fn compile(&self, bytes: &[u8]) -> Result<Arc<Code>, NotLoaded> {
@@ -253,12 +308,15 @@ impl Loader {
     }
 
     fn note_bad(&mut self, bad: &[Bad]) -> bool {
-        for bad in bad.iter().filter(|bad| !self.bad.contains(bad)) {
+        if self.bad == bad {
+            return false;
+        }
+        let known: HashSet<&Path> = self.bad.iter().map(|bad| bad.file.as_path()).collect();
+        for bad in bad.iter().filter(|bad| !known.contains(bad.file.as_path())) {
             tracing::error!(file = ?bad.file, reason = bad.reason.as_str(), serving = "nothing", "not loaded");
         }
-        let is_changed = self.bad != bad;
         self.bad = bad.to_vec();
-        is_changed
+        true
     }
 
     /// Swaps the table.
@@ -266,13 +324,19 @@ impl Loader {
         self.number += 1;
         let problems = self.bad.iter().chain(&self.routes_problem).cloned().collect();
         let generation = Generation::new(self.number, self.entries.clone(), &self.routes, problems);
+        let before = self.registry.current();
         for (route, alias) in generation.aliases() {
-            if let Err(reason) = &alias.stages {
+            let known = before.aliases().get(route).and_then(|alias| alias.stages.as_ref().err());
+            if let Err(reason) = &alias.stages
+                && known != Some(reason)
+            {
                 tracing::warn!(route = route.as_str(), reason = reason.as_str(), "route not served");
             }
         }
         let plugins = self.entries.values().filter(|entry| entry.served.is_some()).count();
         let refused = self.entries.values().filter(|entry| entry.problem.is_some()).count();
+        // From here on only exchanges hold it.
+        drop(before);
         self.registry.swap(generation);
         tracing::info!(number = self.number, plugins, refused, "generation");
         if plugins == 0 {

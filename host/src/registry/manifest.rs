@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::limit_texts::{LimitTexts, not_null};
-use super::routes;
+use super::{folder, routes};
 use crate::http::encode::is_settable_field;
 use crate::http::method::{Method, MethodSet};
 use crate::plugin::{DirGrant, Grants, Limits, Settings};
@@ -17,6 +17,9 @@ use crate::plugin::{DirGrant, Grants, Limits, Settings};
 /// The largest manifest, in bytes. What is meant to be larger belongs into a folder that the
 /// manifest grants.
 pub const MAX_MANIFEST: u64 = 64 * 1024;
+
+/// The most folders that a manifest may grant: each is an open descriptor of every instance.
+const MAX_DIRS: usize = 16;
 
 /// What the operator's command line says of limits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,20 +105,15 @@ pub fn load(file: &Path, policy: &Policy) -> Result<Settled, String> {
 
 /// Reads a small file of the folder, if it is there.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let metadata = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        metadata => metadata.map_err(|error| format!("cannot be read: {error}"))?,
-    };
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
+    match folder::open(path) {
+        // A link that leads nowhere is there, and broken.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !folder::is_there(path) => Ok(None),
+        Err(error) => Err(format!("cannot be read: {error}")),
+        Ok(file) => {
+            let bytes = folder::read_bounded(file, MAX_MANIFEST);
+            bytes.map(Some).map_err(|error| format!("{error:#}"))
+        }
     }
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(MAX_MANIFEST + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > MAX_MANIFEST {
-        return Err(format!("it has more than {MAX_MANIFEST} bytes"));
-    }
-    Ok(Some(bytes))
 }
 
 /// Understands a manifest. `folder` is where relative host folders begin.
@@ -142,6 +140,9 @@ pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, St
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
             return Err(format!("env.{name}: not an environment variable"));
         }
+    }
+    if manifest.dirs.len() > MAX_DIRS {
+        return Err(format!("dirs: more than {MAX_DIRS} folders"));
     }
     let dirs = manifest.dirs.into_iter().map(|dir| dir.settle(folder)).collect::<Result<_, _>>()?;
     let methods = match manifest.methods {
@@ -186,13 +187,29 @@ impl Scalar {
     }
 }
 
+/// Whether `folder` lies in `host`, or is it.
+fn holds(host: &Path, folder: &Path) -> bool {
+    match (host.canonicalize(), folder.canonicalize()) {
+        (Ok(host), Ok(folder)) => folder.starts_with(host),
+        // What cannot be told is better not granted.
+        _ => true,
+    }
+}
+
 impl Dir {
     fn settle(self, folder: &Path) -> Result<DirGrant, String> {
+        if self.host.as_os_str().is_empty() {
+            return Err("dirs: host must be a folder".to_owned());
+        }
         let host = folder.join(&self.host);
         if self.guest.is_empty() || self.guest.contains('\0') {
             return Err("dirs: guest must be a path such as /data".to_owned());
         }
         match fs::metadata(&host) {
+            Ok(metadata) if metadata.is_dir() && self.write && holds(&host, folder) => Err(format!(
+                "dirs: {} holds the plugin folder: a plugin could write plugins and manifests there",
+                host.display()
+            )),
             Ok(metadata) if metadata.is_dir() => Ok(DirGrant { host, guest: self.guest, write: self.write }),
             Ok(_) => Err(format!("dirs: {} is not a folder", host.display())),
             Err(error) => Err(format!("dirs: {}: {error}", host.display())),
@@ -263,6 +280,8 @@ mod tests {
             (r#"{"response": {"a": "b\n"}}"#, "response.a"),
             (r#"{"env": {"A=B": ""}}"#, "env.A=B"),
             (r#"{"dirs": [{"host": "/", "guest": ""}]}"#, "guest"),
+            (r#"{"dirs": [{"host": "", "guest": "/x"}]}"#, "host must be"),
+            (r#"{"dirs": [{"host": ".", "guest": "/x", "write": true}]}"#, "holds the plugin folder"),
             (r#"{"dirs": [{"host": "/no/such/folder", "guest": "/x"}]}"#, "/no/such/folder"),
             (r#"{"dirs": [{"host": "/etc/passwd", "guest": "/x"}]}"#, "not a folder"),
             (r#"{"dirs": [{"host": "/", "guest": "/x", "wirte": true}]}"#, "`wirte`"),

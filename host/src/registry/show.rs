@@ -31,8 +31,7 @@ pub fn limits(limits: &Limits) -> Map<String, Value> {
 #[must_use]
 pub fn settled(settled: &Settled) -> Map<String, Value> {
     let Settled { settings, methods } = settled;
-    let dir =
-        |dir: &crate::plugin::DirGrant| json!({"host": dir.host, "guest": dir.guest, "write": dir.write});
+    let dir = |dir: &crate::plugin::DirGrant| json!({"host": dir.host.to_string_lossy(), "guest": dir.guest, "write": dir.write});
     let mut shown = Map::new();
     shown.insert("limits".to_owned(), Value::Object(limits(&settings.limits)));
     let env: Vec<&str> = settings.grants.env.iter().map(|(name, _)| name.as_str()).collect();

@@ -58,11 +58,12 @@ impl Drop for Counted {
 
 type Accepted = (tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
-/// Takes a connection from the kernel's queue once there is room for it.
+/// Takes a connection from the kernel's queue, and waits until there is room for it. In that order:
+/// a listener that nobody comes to must not keep a place from the others.
 async fn accept(listener: &TcpListener, shared: &Shared) -> std::io::Result<Accepted> {
+    let (stream, peer) = listener.accept().await?;
     let permit = Arc::clone(&shared.connections).acquire_owned().await;
     let permit = permit.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
     // Small emits must not wait for an acknowledgement of earlier ones.
     stream.set_nodelay(true)?;
     Ok((stream, peer, permit))

@@ -73,7 +73,7 @@ impl Connection {
                     After::KeepAlive => self.exchanges += 1,
                     After::Linger => return self.linger().await,
                     After::Close => return,
-                    After::Reset => return self.reset(),
+                    After::Reset | After::Delivered => return self.reset(),
                 },
                 Err(NoHead::Closed) => return,
                 Err(NoHead::Refused(refusal)) => {

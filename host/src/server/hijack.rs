@@ -38,6 +38,8 @@ pub(super) enum After {
     Linger,
     Close,
     Reset,
+    /// Reset, once what was emitted has left.
+    Delivered,
 }
 
 /// Runs the exchange of one request.
@@ -177,10 +179,16 @@ async fn duplex(
     let waterline = Arc::clone(&connection.shared.waterline);
     let Connection { inbound, outbound, .. } = connection;
     let finished = drive_chain(stages, account, &waterline, inbound, outbound).await?;
+    let ends_with_close = outbound.is_close_delimited();
     outbound.finish().map_err(|total| {
         let failure = Failure::trap(format!("it emitted less than its content-length of {total}"));
         (stages.len() - 1, Broken::Plugin { failure, status: 500 })
     })?;
+    if ends_with_close || inbound.carry().is_empty() {
+        // It is not over before it has left. Only answers to pipelined requests leave together.
+        let delivered = poll_fn(|context| outbound.poll_flush(context)).await;
+        delivered.map_err(|_| (stages.len() - 1, Broken::Gone))?;
+    }
     Ok(finished)
 }
 
@@ -189,7 +197,7 @@ fn carry_out(connection: &Connection, plan: Plan, verdict: &Verdict, ticket: &Ti
     if connection.outbound.has_begun() {
         return match verdict.ending {
             // Where the response ends with the connection, only a reset tells that it is not whole.
-            Ending::Cut if connection.outbound.is_close_delimited() => After::Reset,
+            Ending::Cut if connection.outbound.is_close_delimited() => After::Delivered,
             Ending::Cut => After::Linger,
             Ending::Close => After::Close,
             Ending::Reset => After::Reset,
@@ -207,8 +215,8 @@ fn carry_out(connection: &Connection, plan: Plan, verdict: &Verdict, ticket: &Ti
 /// Brings the connection to where the next request can be read, or to its end.
 async fn settle(connection: &mut Connection, left: Left, manner: Manner) -> After {
     match left {
-        Left::Broken(After::Reset) => {
-            // What was emitted before still goes out, as far as the client takes it.
+        Left::Broken(After::Delivered) => {
+            // As far as the client takes it.
             let outbound = &mut connection.outbound;
             let _ = poll_fn(|context| outbound.poll_flush(context)).await;
             After::Reset

@@ -146,7 +146,11 @@ impl Server {
         let timeout = self.shared.options.drain_timeout;
         match tokio::time::timeout(timeout, all_gone.recv()).await {
             Ok(_) => 0,
-            Err(_) => self.shared.open_exchanges(),
+            Err(_) => {
+                let (open, _) = self.shared.metrics.open_exchanges(usize::MAX);
+                open.iter().for_each(|open| report::cut(open));
+                self.shared.open_exchanges()
+            }
         }
     }
 }

@@ -29,6 +29,11 @@ pub(super) fn broken(ticket: Ticket<'_>, status: u16, stage: usize, verdict: &Ve
     ticket.end(outcome, verdict.failure.as_ref().map(|failure| (stage, failure)));
 }
 
+/// The drain is over, and the exchange is cut with the process's end.
+pub(super) fn cut(open: &Open) {
+    access(open, Outcome::Cut, "the drain timeout is over", 0);
+}
+
 fn failure(open: &Open, stage: usize, reason: &str) {
     let usage = &open.account.stages[stage];
     let totals = &open.plugins[stage];
@@ -62,7 +67,7 @@ fn access(open: &Open, outcome: Outcome, detail: &str, status: u16) {
         detail,
         method = open.head.method().as_str(),
         path = shorten(open.head.path()),
-        status,
+        status = (status > 0).then_some(status),
         received = stages.first().map_or(0, |first| first.received.get()),
         sent = stages.last().map_or(0, |last| last.sent.get()),
         ms = open.since.elapsed().as_millis() as u64,
