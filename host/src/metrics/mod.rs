@@ -126,12 +126,16 @@ impl Metrics {
     #[must_use]
     pub fn collect(&self) -> Vec<(Arc<Totals>, Sums)> {
         let table = self.lock_open();
-        let mut series: Vec<_> = lock(&self.plugins)
+        let mut plugins = lock(&self.plugins);
+        // Since the last change, exchanges that held old versions may have ended.
+        plugins.values_mut().for_each(Versions::fold);
+        let mut series: Vec<_> = plugins
             .values()
             .flat_map(Versions::all)
             .chain(self.removed.has_counted().then_some(&self.removed))
             .map(|totals| (Arc::clone(totals), totals.sums()))
             .collect();
+        drop(plugins);
         let mut places: HashMap<*const Totals, usize> =
             series.iter().enumerate().map(|(place, (totals, _))| (Arc::as_ptr(totals), place)).collect();
         for open in table.iter().flat_map(|shard| shard.values()) {

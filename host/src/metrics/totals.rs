@@ -231,6 +231,11 @@ impl Versions {
         for totals in &self.known {
             totals.set_retired(served != Some(totals.version()));
         }
+        self.fold();
+    }
+
+    /// Folds what was served long ago.
+    pub(super) fn fold(&mut self) {
         // Whoever else holds one may still open or end an exchange.
         let may_go = |totals: &Arc<Totals>| totals.retired().is_some() && Arc::strong_count(totals) == 1;
         let mut surplus =
