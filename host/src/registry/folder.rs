@@ -36,10 +36,10 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of what `path` leads to, if it leads anywhere.
+    /// The stamp of what `path` leads to; of the link itself, if it leads nowhere.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
+        let metadata = fs::metadata(path).or_else(|_| fs::symlink_metadata(path)).ok()?;
         Some(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -101,7 +101,7 @@ pub fn look(folder: &Path) -> anyhow::Result<Snapshot> {
     };
     let plugins = chosen.into_iter().map(|(name, file)| (name, found(file)));
     // One that went away between the two looks is gone, and not broken.
-    let plugins = plugins.filter(|(_, found)| found.module.is_some() || is_there(&found.file)).collect();
+    let plugins = plugins.filter(|(_, found)| found.module.is_some()).collect();
     let file = folder.join(routes::FILE);
     let routes = Found { module: Stamp::of(&file), manifest: None, file };
     Ok(Snapshot { plugins, routes, bad })

@@ -234,8 +234,7 @@ impl Loader {
         let read = folder::read(&found.file);
         let settled = manifest::load(&found.file, &self.options.policy);
         let is_torn = Stamp::of(&found.file) != found.module
-            || manifest::path_of(&found.file).as_deref().and_then(Stamp::of) != found.manifest
-            || !folder::is_there(&found.file);
+            || manifest::path_of(&found.file).as_deref().and_then(Stamp::of) != found.manifest;
         if is_torn {
             return Err(NotLoaded::Torn);
         }

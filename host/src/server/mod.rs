@@ -139,7 +139,7 @@ impl Server {
         }
         drop(alive);
         stop.await;
-        let open = self.shared.open_exchanges();
+        let (_, open) = self.shared.metrics.open_exchanges(0);
         tracing::info!(open, "draining: no new connections, open exchanges may finish");
         // The receivers live in `shared`, so this cannot fail.
         let _ = self.phase.send(Phase::Draining);
@@ -147,19 +147,15 @@ impl Server {
         match tokio::time::timeout(timeout, all_gone.recv()).await {
             Ok(_) => 0,
             Err(_) => {
-                let (open, _) = self.shared.metrics.open_exchanges(usize::MAX);
+                let (open, count) = self.shared.metrics.open_exchanges(usize::MAX);
                 open.iter().for_each(|open| report::cut(open));
-                self.shared.open_exchanges()
+                count
             }
         }
     }
 }
 
 impl Shared {
-    fn open_exchanges(&self) -> usize {
-        self.options.max_exchanges as usize - self.exchanges.available_permits()
-    }
-
     fn is_draining(&self) -> bool {
         *self.phase.borrow() == Phase::Draining
     }
