@@ -102,14 +102,15 @@ impl<'a> Chain<'a> {
         Self { running, pipes, held, account, signs, is_early }
     }
 
-    /// Polls all stages in turn for as long as anything moves between them.
+    /// Polls all stages in turn, the first one first: what a stage writes, the next one reads in the
+    /// same turn. Another turn is due when one of them made room for those before it.
     fn poll(
         &mut self,
         context: &mut Context<'_>,
         outlet: &impl Outlet,
     ) -> Poll<Result<Finished, (usize, Broken)>> {
         for _ in 0..MAX_TURNS {
-            self.signs.changed.store(false, Ordering::Relaxed);
+            self.signs.is_due.store(false, Ordering::Relaxed);
             for stage in 0..self.running.len() {
                 let Some(running) = &mut self.running[stage] else {
                     continue;
@@ -124,11 +125,11 @@ impl<'a> Chain<'a> {
                     }
                 }
             }
-            if outlet.is_mute() && !self.signs.is_mute.swap(true, Ordering::Relaxed) {
-                // Those before the last stage are told.
-                continue;
-            }
-            if !self.signs.changed.load(Ordering::Relaxed) {
+            if !self.signs.is_due.load(Ordering::Relaxed) {
+                if outlet.is_mute() && !self.signs.is_mute.swap(true, Ordering::Relaxed) {
+                    // Those before the last stage are told.
+                    continue;
+                }
                 return if self.hold() {
                     Poll::Pending
                 } else {

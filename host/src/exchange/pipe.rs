@@ -1,7 +1,8 @@
 //! What joins two stages of a chain: the outlet of one is the source of the next.
 //!
-//! Both ends belong to one task, which polls the stages in turn (see [`super::chain`]); so a pipe
-//! needs no wakers, only a mark that says that something has changed and another turn is due.
+//! Both ends belong to one task, which polls the stages in turn, the writer before the reader (see
+//! [`super::chain`]). So a pipe needs no wakers: what is written is read in the same turn, and only
+//! when a writer that waits for room gets it is there a mark that another turn is due.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,8 +36,8 @@ struct Pipe {
 /// What all pipes of a chain share.
 #[derive(Default)]
 pub(super) struct Signs {
-    /// Something moved: another turn is due.
-    pub(super) changed: AtomicBool,
+    /// A stage that waited can go on, and those before it in line had their turn: another is due.
+    pub(super) is_due: AtomicBool,
     /// The last stage's output goes nowhere: see [`Outlet::is_mute`].
     pub(super) is_mute: AtomicBool,
 }
@@ -48,6 +49,8 @@ struct State {
     read: usize,
     head: Option<Response>,
     ended: bool,
+    /// The writer waits for room.
+    is_blocked: bool,
 }
 
 /// A pipe whose traffic shows in `signs`. `has_body` is the exchange's, `tally` the writing stage's.
@@ -62,8 +65,10 @@ impl Pipe {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn mark(&self) {
-        self.signs.changed.store(true, Ordering::Relaxed);
+    fn unblock(&self, state: &mut State) {
+        if std::mem::take(&mut state.is_blocked) {
+            self.signs.is_due.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -71,7 +76,6 @@ impl PipeOutlet {
     /// No more bytes will come.
     pub(super) fn end(&self) {
         self.pipe.lock().ended = true;
-        self.pipe.mark();
     }
 
     /// Bytes that wait for the next stage.
@@ -84,7 +88,6 @@ impl PipeOutlet {
 impl Outlet for PipeOutlet {
     fn begin(&mut self, response: &Response) -> Result<(), OutletError> {
         self.pipe.lock().head = Some(response.inherited());
-        self.pipe.mark();
         Ok(())
     }
 
@@ -97,12 +100,14 @@ impl Outlet for PipeOutlet {
         let taken = bytes.len().min(room);
         state.buffer.extend_from_slice(&bytes[..taken]);
         self.tally.usage().sent.add(taken as u64);
-        self.pipe.mark();
         Ok(taken)
     }
 
+    /// Ready when there is room: the next stage has its turn before anybody waits.
     fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
-        if self.pipe.lock().buffer.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        let mut state = self.pipe.lock();
+        state.is_blocked = state.buffer.len() >= MAX_PENDING;
+        if state.is_blocked { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn is_mute(&self) -> bool {
@@ -140,8 +145,8 @@ impl Source for PipeSource {
         if state.read == state.buffer.len() {
             state.read = 0;
             buffers::give(std::mem::take(&mut state.buffer));
+            self.pipe.unblock(&mut state);
         }
-        self.pipe.mark();
         Poll::Ready(Ok(Read::Data(length)))
     }
 
@@ -170,12 +175,14 @@ mod tests {
         while received.len() < sent.len() {
             offered += outlet.offer(&sent[offered..]).unwrap();
             assert!(offered - received.len() <= MAX_PENDING);
-            assert!(outlet.poll_flush(context).is_pending());
-            assert!(signs.changed.swap(false, Ordering::Relaxed));
+            let is_full = offered < sent.len();
+            assert_eq!(outlet.poll_flush(context).is_pending(), is_full);
             let Poll::Ready(Ok(Read::Data(length))) = source.poll_read(context, &mut area) else {
                 panic!("bytes are there");
             };
             received.extend_from_slice(&area[..length]);
+            let is_drained = outlet.pending() == 0;
+            assert_eq!(signs.is_due.swap(false, Ordering::Relaxed), is_full && is_drained);
         }
         assert_eq!(received, sent);
         assert_eq!(account.stages[0].sent.get(), sent.len() as u64);
