@@ -5,6 +5,7 @@
 //! beside them, which also finds what no notice tells, such as a link's target in another folder.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -67,11 +68,12 @@ struct Pending {
     is_noticed: bool,
     is_forced: bool,
     is_ended: bool,
-    /// Files that are being written, and since when nothing more came.
-    writing: HashMap<PathBuf, Instant>,
-    /// Files that were closed after writing, renamed or removed since the last look: what stands there
+    /// Names of files that are being written, and since when nothing more came. Names and not paths:
+    /// the system tells absolute ones, whatever the folder was called by.
+    writing: HashMap<OsString, Instant>,
+    /// Names of files that were closed after writing, renamed or removed since the last look: what stands there
     /// is whole. Of all others it is not known.
-    whole: HashSet<PathBuf>,
+    whole: HashSet<OsString>,
 }
 
 impl Watcher {
@@ -126,7 +128,7 @@ impl Shared {
             Ok(event) if matches!(event.kind, EventKind::Access(kind) if !is_written(kind)) => return,
             Ok(event) => {
                 for path in event.paths {
-                    pending.note(event.kind, path);
+                    pending.note(event.kind, &path);
                 }
                 if matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) {
                     // It is not whole yet.
@@ -146,18 +148,21 @@ fn is_written(kind: AccessKind) -> bool {
 }
 
 impl Pending {
-    fn note(&mut self, kind: EventKind, path: PathBuf) {
+    fn note(&mut self, kind: EventKind, path: &Path) {
+        let Some(name) = path.file_name() else {
+            return;
+        };
         match kind {
             EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) if !path.is_symlink() => {
-                self.whole.remove(&path);
+                self.whole.remove(name);
                 if self.writing.len() < MAX_REMEMBERED {
-                    self.writing.insert(path, Instant::now());
+                    self.writing.insert(name.to_owned(), Instant::now());
                 }
             }
             EventKind::Access(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
-                self.writing.remove(&path);
+                self.writing.remove(name);
                 if self.whole.len() < MAX_REMEMBERED {
-                    self.whole.insert(path);
+                    self.whole.insert(name.to_owned());
                 }
             }
             _ => {}
@@ -182,8 +187,8 @@ struct Work {
 /// Why to look, and what is known of the files.
 struct Wake {
     is_forced: bool,
-    writing: HashMap<PathBuf, Instant>,
-    whole: HashSet<PathBuf>,
+    writing: HashMap<OsString, Instant>,
+    whole: HashSet<OsString>,
 }
 
 impl Work {
@@ -246,10 +251,12 @@ impl Work {
         };
         let is_busy = |found: &Found| {
             let manifest = manifest::path_of(&found.file);
-            let any =
-                |holds: &dyn Fn(&Path) -> bool| holds(&found.file) || manifest.as_deref().is_some_and(holds);
-            let is_trusted = wake.is_forced || any(&|path| wake.whole.contains(path));
-            any(&|path| wake.writing.contains_key(path)) || !is_trusted && now - since(found) < WRITE_SILENCE
+            let paths = [Some(found.file.as_path()), manifest.as_deref()];
+            let any = |holds: &dyn Fn(&OsStr) -> bool| {
+                paths.iter().flatten().filter_map(|path| path.file_name()).any(holds)
+            };
+            let is_trusted = wake.is_forced || any(&|name| wake.whole.contains(name));
+            any(&|name| wake.writing.contains_key(name)) || !is_trusted && now - since(found) < WRITE_SILENCE
         };
         match self.loader.reconcile(wake.is_forced, is_busy) {
             Ok(looked) => {

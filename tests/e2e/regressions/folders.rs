@@ -8,6 +8,25 @@ use serde_json::json;
 
 use crate::harness::*;
 
+/// The system tells absolute paths. Where the folder was given by a relative one, no notice was understood,
+/// and every change had to stand still for a second first. This one never does.
+#[test]
+fn a_folder_by_a_relative_path_is_watched_as_well() {
+    let parent = Folder::new();
+    let plugins = parent.folder("plugins");
+    fs::write(plugins.join("tell.wat"), version_plugin("A")).expect("write");
+    let mut command = wasmplex(&["serve", "--listen", "127.0.0.1:0", "--plugins", "plugins"]);
+    let server = Server::spawn(parent, command.current_dir(plugins.parent().expect("a folder above")));
+    let mut letters = ["B", "C"].iter().cycle();
+    eventually("another version, while they change all the time", || {
+        let next = plugins.join(".next");
+        fs::write(&next, version_plugin(letters.next()?)).expect("write");
+        fs::rename(&next, plugins.join("tell.wat")).expect("rename");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        (server.version("tell").as_deref() != Some("A")).then_some(())
+    });
+}
+
 /// A link that leads nowhere was taken for no manifest at all, and the plugin got all that the manifest
 /// had kept from it.
 #[test]
