@@ -1,6 +1,5 @@
 //! `wasmplex run`: standard input through a plugin to standard output.
 
-use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,8 +13,8 @@ use super::{LimitArgs, load, resolve};
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
-use crate::exchange::{Broken, Waterline};
-use crate::plugin::{Account, Engine, EngineOptions, ExchangeId, MAX_STAGES, NoRequest, Outlet as _, Plugin};
+use crate::exchange::{Broken, Waterline, flush};
+use crate::plugin::{Account, Engine, EngineOptions, ExchangeId, MAX_STAGES, NoRequest, Plugin};
 use crate::registry::manifest::Policy;
 
 /// A reader of standard output may pause for as long as it likes.
@@ -81,7 +80,7 @@ async fn stream(plugins: Vec<Arc<Plugin>>) -> anyhow::Result<()> {
     };
     let stages: Vec<Stage> = plugins.into_iter().map(stage).collect();
     let outcome = drive_chain(&stages, &account, &waterline, &mut source, &mut outlet).await;
-    let flushed = poll_fn(|context| outlet.poll_flush(context)).await;
+    let flushed = flush(&mut outlet).await;
     match (outcome, flushed) {
         (Ok(_), Ok(())) => Ok(()),
         (Err((stage, Broken::Plugin { failure, .. })), _) => {

@@ -364,7 +364,12 @@ async fn supervise<T>(
     .await
 }
 
-async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
+/// Waits until all that was offered has left.
+///
+/// # Errors
+///
+/// [`Broken`] when it cannot leave.
+pub async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
     poll_fn(|context| outlet.poll_flush(context)).await.map_err(broken_by)
 }
 

@@ -13,12 +13,12 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::hijack::After;
 use super::send_half::{SendHalf, end_with_reset};
 use super::{Phase, Shared, hijack};
+use crate::exchange::flush;
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
 use crate::http::Refusal;
 use crate::http::head::{self, RequestHead};
 use crate::http::method::MethodSet;
-use crate::plugin::Outlet as _;
 
 /// A lingering close waits so long for the client's next bytes …
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
@@ -148,8 +148,7 @@ impl Connection {
     }
 
     async fn flush(&mut self) -> Result<(), NoHead> {
-        let outbound = &mut self.outbound;
-        poll_fn(|context| outbound.poll_flush(context)).await.map_err(|_| NoHead::Closed)
+        flush(&mut self.outbound).await.map_err(|_| NoHead::Closed)
     }
 
     /// A lingering close (RFC 9112 section 9.6): the sending side ends, and what the client still

@@ -1,7 +1,6 @@
 //! The hijack: from the end of a request head to the end of its response, the exchange owns both
 //! directions of the raw connection. The only place that sees HTTP, plugin and socket together.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +13,14 @@ use super::send_half::end_with_reset;
 use super::verdict::{Ending, Verdict, judge};
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::outbound::Plan;
-use crate::exchange::{Broken, CONTENT_TOO_LARGE, Finished, Read, discard};
+use crate::exchange::{Broken, CONTENT_TOO_LARGE, Finished, Read, discard, flush};
 use crate::http::Refusal;
 use crate::http::encode::EXCHANGE_FIELD;
 use crate::http::framing::{self, Framing, Manner};
 use crate::http::head::{Method, RequestHead, Version};
 use crate::http::method::MethodSet;
 use crate::metrics::Ticket;
-use crate::plugin::{Account, Failure, Outlet as _, Tally};
+use crate::plugin::{Account, Failure, Tally};
 use crate::registry::{NoRoute, Registry, Served};
 
 /// After an early finish, so much of the body may still come before the connection is given up …
@@ -186,8 +185,7 @@ async fn duplex(
     })?;
     if ends_with_close || inbound.carry().is_empty() {
         // It is not over before it has left. Only answers to pipelined requests leave together.
-        let delivered = poll_fn(|context| outbound.poll_flush(context)).await;
-        delivered.map_err(|_| (stages.len() - 1, Broken::Gone))?;
+        flush(outbound).await.map_err(|broken| (stages.len() - 1, broken))?;
     }
     Ok(finished)
 }
@@ -217,8 +215,7 @@ async fn settle(connection: &mut Connection, left: Left, manner: Manner) -> Afte
     match left {
         Left::Broken(After::Delivered) => {
             // As far as the client takes it.
-            let outbound = &mut connection.outbound;
-            let _ = poll_fn(|context| outbound.poll_flush(context)).await;
+            let _ = flush(&mut connection.outbound).await;
             After::Reset
         }
         Left::Broken(after) => after,
@@ -236,8 +233,7 @@ async fn settle(connection: &mut Connection, left: Left, manner: Manner) -> Afte
 /// The plugin finished first. The response is whole, and leaves at once; what is left of the body
 /// is read and dropped, within bounds.
 async fn drain(connection: &mut Connection, manner: Manner) -> After {
-    let outbound = &mut connection.outbound;
-    if poll_fn(|context| outbound.poll_flush(context)).await.is_err() {
+    if flush(&mut connection.outbound).await.is_err() {
         return After::Close;
     }
     if !manner.keep_alive {
