@@ -27,16 +27,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 async fn emit(mut caller: Caller<'_, State>, pointer: u32, length: u32) -> wasmtime::Result<i32> {
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let bytes = &bytes[memory::range(bytes, pointer, length, "emit")?];
     state.emit(bytes).await?;
     Ok(0)
 }
 
 fn log(mut caller: Caller<'_, State>, level: u32, pointer: u32, length: u32) -> wasmtime::Result<()> {
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let line = &bytes[memory::range(bytes, pointer, length, "log")?];
     Ok(write_log(state, level, line)?)
 }
@@ -109,8 +107,7 @@ fn request_field(
     buffer: u32,
     capacity: u32,
 ) -> wasmtime::Result<i32> {
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let name = &bytes[memory::range(bytes, name, name_length, "request_field")?];
     match state.request.field(name) {
         Some(value) => Ok(memory::answer(bytes, &value, buffer, capacity, "request_field")?),
@@ -132,8 +129,7 @@ fn response_field(
     value: u32,
     value_length: u32,
 ) -> wasmtime::Result<i32> {
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let name = &bytes[memory::range(bytes, name, name_length, "response_field")?];
     let value = &bytes[memory::range(bytes, value, value_length, "response_field")?];
     Ok(answer(state.outlet.accepts_field(name, value) && state.response.set_field(name, value)))
@@ -146,8 +142,7 @@ fn config(
     buffer: u32,
     capacity: u32,
 ) -> wasmtime::Result<i32> {
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let key = &bytes[memory::range(bytes, key, key_length, "config")?];
     let value = std::str::from_utf8(key).ok().and_then(|key| state.plugin.settings().config.get(key));
     match value {

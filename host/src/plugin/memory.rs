@@ -40,6 +40,18 @@ pub(super) fn answer(
     i32::try_from(value.len()).map_err(|_| Thrown::Fault(format!("{what}: the value is too long")))
 }
 
+/// The instance's memory and what the store holds beside it, at once.
+///
+/// # Errors
+///
+/// See [`of`].
+pub(super) fn with_state<'a>(
+    caller: &'a mut Caller<'_, State>,
+) -> Result<(&'a mut [u8], &'a mut State), Thrown> {
+    let memory = of(caller)?;
+    Ok(memory.data_and_store_mut(caller))
+}
+
 /// The instance's memory. It is kept in the state once the instance is there; only a start
 /// function comes earlier, and is looked up by name.
 ///

@@ -112,8 +112,7 @@ async fn fd_write(
     if count > MAX_PIECES {
         return Ok(INVALID);
     }
-    let memory = memory::of(&mut caller)?;
-    let (bytes, state) = memory.data_and_store_mut(&mut caller);
+    let (bytes, state) = memory::with_state(&mut caller)?;
     let mut total = 0_u32;
     for index in 0..count {
         let Some((start, length)) = piece(bytes, pieces, index) else {

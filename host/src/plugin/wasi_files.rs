@@ -56,8 +56,7 @@ fn files<'a>(caller: &'a mut Caller<'_, State>) -> wasmtime::Result<Option<(Gues
         return Ok(None);
     }
     let fuel = caller.as_context_mut().hostcall_fuel();
-    let memory = memory::of(caller)?;
-    let (bytes, state) = memory.data_and_store_mut(caller);
+    let (bytes, state) = memory::with_state(caller)?;
     let wasi = wasi(state);
     // As wasmtime's own linking does before each call.
     wasi.context.set_hostcall_fuel(fuel);
