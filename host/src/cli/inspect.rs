@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{FAILED, LimitArgs, load};
+use super::{FAILED, LimitArgs, name_of};
 use crate::config::show_size;
-use crate::plugin::{Engine, EngineOptions, Inspection, LoadError, inspect, probe};
+use crate::plugin::{Engine, EngineOptions, Inspection, Plugin, inspect, probe};
 use crate::registry::folder;
 use crate::registry::manifest::{self, Policy, Settled};
 use crate::registry::show;
@@ -58,16 +59,17 @@ impl Inspect {
         let settled = manifest::load(&self.file, &policy);
         let limits = settled.as_ref().map_or(policy.defaults, |settled| settled.settings.limits);
         let inspection = inspect(engine, bytes, &limits);
-        let mut verdict = inspection.verdict.as_ref().map(drop).map_err(LoadError::to_string);
-        if let Err(reason) = &settled {
-            verdict = verdict.and(Err(reason.clone()));
-        }
-        if verdict.is_ok() {
-            // What else the server would try before it serves anybody.
-            let plugin = load(engine, &self.file, &policy)?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            verdict = runtime.block_on(probe(&plugin));
-        }
+        let verdict = match (&inspection.verdict, &settled) {
+            (Err(reason), _) => Err(reason.to_string()),
+            (Ok(_), Err(reason)) => Err(reason.clone()),
+            (Ok(code), Ok(settled)) => {
+                // What else the server would try before it serves anybody.
+                let (name, settings) = (name_of(&self.file), settled.settings.clone());
+                let plugin = Plugin::new(engine, &name, Arc::clone(code), settings)?;
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(probe(&plugin))
+            }
+        };
         Ok(Seen { inspection, settled, verdict })
     }
 }

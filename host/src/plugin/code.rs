@@ -69,13 +69,23 @@ impl Code {
             Some(module) => module,
             None => compile(engine, bytes)?,
         };
-        let (exports, pre) = link(engine, &module)?;
+        let code = Self::of(engine, bytes.len(), digest, &module)?;
         if let Some(cache) = cache.filter(|_| !is_cached) {
             cache.put(&engine.wasmtime, &digest.0, &module);
         }
+        Ok(Arc::new(Self { compile_time: began.elapsed(), is_cached, ..code }))
+    }
+
+    /// Checks the module of a file of this size and digest. How long it took to make is not known here.
+    pub(super) fn of(
+        engine: &Engine,
+        size: usize,
+        digest: Digest,
+        module: &Module,
+    ) -> Result<Self, LoadError> {
+        let (exports, pre) = link(engine, module)?;
         let version = digest.version();
-        let compile_time = began.elapsed();
-        Ok(Arc::new(Self { digest, version, size: bytes.len(), pre, exports, compile_time, is_cached }))
+        Ok(Self { digest, version, size, pre, exports, compile_time: Duration::ZERO, is_cached: false })
     }
 
     /// The digest of the file.
@@ -146,7 +156,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Checks the module, and finds its imports.
-pub(super) fn link(engine: &Engine, module: &Module) -> Result<(Exports, InstancePre<State>), LoadError> {
+fn link(engine: &Engine, module: &Module) -> Result<(Exports, InstancePre<State>), LoadError> {
     let exports = check(module)?;
     let pre = engine.linker.instantiate_pre(module);
     pre.map(|pre| (exports, pre)).map_err(|error| LoadError::new(one_line(&format!("{error:#}"))))

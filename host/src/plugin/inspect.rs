@@ -1,10 +1,12 @@
 //! What is in a file, for `wasmplex inspect`.
 
-use wasmtime::ExternType;
+use std::sync::Arc;
+
+use wasmtime::{ExternType, ImportType, Module};
 
 use super::abi::export;
 use super::check::{LoadError, initial_memory, show_signature};
-use super::code::{Digest, compile, is_component, link};
+use super::code::{Code, Digest, compile, is_component};
 use super::engine::Engine;
 use super::limits::Limits;
 use super::module::check_size;
@@ -24,39 +26,50 @@ pub struct Inspection {
     pub imports: Vec<(String, String, String)>,
     /// Initial and largest size of the memory in bytes.
     pub memory: Option<(u64, Option<u64>)>,
-    /// Whether it would be served.
-    pub verdict: Result<(), LoadError>,
+    /// Its code, if it has all that is asked of a plugin.
+    pub verdict: Result<Arc<Code>, LoadError>,
 }
 
-/// Looks at a file as [`super::Code::load`] would, and tells all that it sees.
+/// Looks at a file as [`Code::load`] would, and tells all that it sees.
 #[must_use]
 pub fn inspect(engine: &Engine, bytes: &[u8], limits: &Limits) -> Inspection {
-    let mut inspection = Inspection {
-        kind: if is_component(bytes) { "component" } else { "unknown" },
-        version: Digest::of(bytes).version().into(),
+    let digest = Digest::of(bytes);
+    let unknown = if is_component(bytes) { "component" } else { "unknown" };
+    let compiled = compile(engine, bytes);
+    let module = compiled.as_ref().ok();
+    Inspection {
+        kind: module.map_or(unknown, |_| "core module"),
+        version: digest.version().into(),
         size: bytes.len(),
-        exports: Vec::new(),
-        imports: Vec::new(),
-        memory: None,
-        verdict: Ok(()),
-    };
-    let module = match compile(engine, bytes) {
-        Ok(module) => module,
-        Err(error) => return Inspection { verdict: Err(error), ..inspection },
-    };
-    inspection.kind = "core module";
-    inspection.exports =
-        module.exports().map(|export| (export.name().to_owned(), describe(&export.ty()))).collect();
-    inspection.imports = module
-        .imports()
-        .map(|import| (import.module().to_owned(), import.name().to_owned(), describe(&import.ty())))
-        .collect();
-    if let Some(ExternType::Memory(memory)) = module.get_export(export::MEMORY) {
-        let bytes = |pages: u64| pages.saturating_mul(memory.page_size());
-        inspection.memory = Some((bytes(memory.minimum()), memory.maximum().map(bytes)));
+        exports: module.map(exports).unwrap_or_default(),
+        imports: module.map(imports).unwrap_or_default(),
+        memory: module.and_then(memory),
+        verdict: compiled.and_then(|module| {
+            let code = Code::of(engine, bytes.len(), digest, &module)?;
+            check_size(initial_memory(&module), limits)?;
+            Ok(Arc::new(code))
+        }),
     }
-    inspection.verdict = link(engine, &module).and_then(|_| check_size(initial_memory(&module), limits));
-    inspection
+}
+
+fn exports(module: &Module) -> Vec<(String, String)> {
+    module.exports().map(|export| (export.name().to_owned(), describe(&export.ty()))).collect()
+}
+
+fn imports(module: &Module) -> Vec<(String, String, String)> {
+    let import = |import: ImportType<'_>| {
+        (import.module().to_owned(), import.name().to_owned(), describe(&import.ty()))
+    };
+    module.imports().map(import).collect()
+}
+
+/// Initial and largest size in bytes.
+fn memory(module: &Module) -> Option<(u64, Option<u64>)> {
+    let Some(ExternType::Memory(memory)) = module.get_export(export::MEMORY) else {
+        return None;
+    };
+    let bytes = |pages: u64| pages.saturating_mul(memory.page_size());
+    Some((bytes(memory.minimum()), memory.maximum().map(bytes)))
 }
 
 fn describe(ty: &ExternType) -> String {
