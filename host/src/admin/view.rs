@@ -9,7 +9,6 @@ use crate::metrics::{Metrics, Open};
 use crate::plugin::{Usage, Waiting};
 use crate::registry::manifest::Settled;
 use crate::registry::{Entry, Served, show};
-use crate::server::report::{shorten, trace_of};
 
 /// The states of a plugin.
 pub(super) const STATES: [&str; 3] = ["serving", "stale", "refused"];
@@ -105,12 +104,12 @@ fn exchange(open: &Open) -> Value {
         "versions": open.plugins.iter().map(|totals| totals.version()).collect::<Vec<_>>(),
         "peer": open.peer.to_string(),
         "method": open.head.method().as_str(),
-        "path": shorten(open.head.path()),
+        "path": open.path(),
         "age_s": open.since.elapsed().as_secs_f64(),
         "received": stages.first().map(|first| first.received.get()),
         "sent": stages.last().map(|last| last.sent.get()),
         "waiting": waiting(&stages.iter().map(Usage::waiting).collect::<Vec<_>>()),
-        "trace_id": trace_of(open),
+        "trace_id": open.trace_id(),
     })
 }
 

@@ -19,6 +19,7 @@ use totals::Versions;
 pub use totals::{Histogram, OLDER, Outcome, REMOVED, Sums, Totals};
 
 use crate::http::head::RequestHead;
+use crate::http::trace::trace_id;
 use crate::plugin::{Account, ExchangeId, Failure, Limits};
 
 /// Tables that the open exchanges are spread over, so that processors do not wait for each other.
@@ -27,6 +28,9 @@ const SHARDS: usize = 16;
 /// Bits of an exchange's number that count; those above are drawn at the start of the host. Enough
 /// for ten thousand a second for three years.
 const COUNTER_BITS: u32 = 40;
+
+/// The most characters of a path in logs and views: what is beyond is the client's to know.
+const MAX_PATH: usize = 256;
 
 /// Names that are no longer served and keep counters of their own.
 const KEPT_NAMES: usize = 32;
@@ -180,6 +184,23 @@ impl Metrics {
     /// Stops the table: always in the same order, before any other lock.
     fn lock_open(&self) -> Vec<MutexGuard<'_, HashMap<u64, Arc<Open>>>> {
         self.open.iter().map(lock).collect()
+    }
+}
+
+impl Open {
+    /// The trace that the request belongs to, if it says so in a valid way.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        let mut values = self.head.values(b"traceparent");
+        let value = values.next()?;
+        if values.next().is_some() { None } else { trace_id(value) }
+    }
+
+    /// The path, cut where it is too long to be shown. Paths are ASCII without control characters.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.head.path();
+        path.get(..MAX_PATH).unwrap_or(path)
     }
 }
 

@@ -8,7 +8,7 @@
 mod accept;
 mod connection;
 mod hijack;
-pub(crate) mod report;
+mod report;
 mod request;
 mod send_half;
 mod verdict;

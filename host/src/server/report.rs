@@ -2,11 +2,7 @@
 
 use super::verdict::{Ending, Guilty, Verdict};
 use crate::exchange::Finished;
-use crate::http::trace::trace_id;
 use crate::metrics::{Open, Outcome, Ticket, Totals};
-
-/// The most characters of a path in the log: what is beyond is the client's to know.
-const MAX_PATH: usize = 256;
 
 /// An exchange came to its proper end.
 pub(super) fn finished(ticket: Ticket<'_>, status: u16, finished: Finished) {
@@ -45,7 +41,7 @@ fn failure(open: &Open, stage: usize, reason: &str) {
         reason,
         chunk,
         offset = usage.chunk_offset.get(),
-        trace_id = trace_of(open),
+        trace_id = open.trace_id(),
         "plugin failed"
     );
 }
@@ -66,25 +62,13 @@ fn access(open: &Open, outcome: Outcome, detail: &str, status: u16) {
         outcome = outcome.as_str(),
         detail,
         method = open.head.method().as_str(),
-        path = shorten(open.head.path()),
+        path = open.path(),
         status = (status > 0).then_some(status),
         received = stages.first().map_or(0, |first| first.received.get()),
         sent = stages.last().map_or(0, |last| last.sent.get()),
         ms = open.since.elapsed().as_millis() as u64,
         peer = %open.peer,
-        trace_id = trace_of(open),
+        trace_id = open.trace_id(),
         "exchange ended"
     );
-}
-
-/// The trace that the request belongs to, if it says so in a valid way.
-pub(crate) fn trace_of(open: &Open) -> Option<&str> {
-    let mut values = open.head.values(b"traceparent");
-    let value = values.next()?;
-    if values.next().is_some() { None } else { trace_id(value) }
-}
-
-/// Paths are ASCII without control characters.
-pub(crate) fn shorten(path: &str) -> &str {
-    path.get(..MAX_PATH).unwrap_or(path)
 }
