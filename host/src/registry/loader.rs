@@ -50,8 +50,8 @@ pub struct Loader {
     /// The files behind `entries`, as they were when they were read.
     found: BTreeMap<String, Found>,
     routes: BTreeMap<String, Vec<String>>,
-    /// `routes.json` as it was when it was read; `None`: it never was.
-    routes_seen: Option<Option<Stamp>>,
+    /// `routes.json` as it was when it was read.
+    routes_seen: Option<Stamp>,
     routes_problem: Option<Bad>,
     bad: Vec<Bad>,
 }
@@ -121,9 +121,6 @@ impl Loader {
     /// When the folder cannot be read: nothing changes then.
     pub fn reconcile(&mut self, is_forced: bool, is_busy: impl Fn(&Found) -> bool) -> anyhow::Result<Looked> {
         let snapshot = folder::look(&self.options.folder)?;
-        if is_forced {
-            self.routes_seen = None;
-        }
         let changes = folder::diff(&self.found, &snapshot.plugins, is_forced, &is_busy);
         let mut is_changed = self.number == 0;
         let mut loads = Vec::new();
@@ -149,14 +146,14 @@ impl Loader {
             }
         }
         self.gone.clear();
-        if self.routes_seen != Some(snapshot.routes.module) && !is_busy(&snapshot.routes) {
+        if (is_forced || self.routes_seen != snapshot.routes.module) && !is_busy(&snapshot.routes) {
             is_changed |= self.read_routes(&snapshot.routes);
         }
         is_changed |= self.note_bad(&snapshot.bad);
         if is_changed {
             self.publish();
         }
-        let is_unsettled = self.routes_seen != Some(snapshot.routes.module)
+        let is_unsettled = self.routes_seen != snapshot.routes.module
             || snapshot.plugins.iter().any(|(name, found)| self.found.get(name) != Some(found));
         Ok(Looked { snapshot, is_unsettled })
     }
@@ -180,10 +177,11 @@ impl Loader {
     fn change(&mut self, name: &str, found: Found) -> bool {
         let before = self.entries.get(name).and_then(|entry| entry.served.clone());
         let file = found.file.clone();
-        let outcome = self.load(name, &found, before.as_ref());
-        if let Err(NotLoaded::Torn) = outcome {
-            return false;
-        }
+        let outcome = match self.load(name, &found, before.as_ref()) {
+            Err(NotLoaded::Torn) => return false,
+            Err(NotLoaded::Refused(reason)) => Err(reason),
+            Ok(served) => Ok(served),
+        };
         self.found.insert(name.to_owned(), found);
         let had_problem = self.entries.get(name).is_some_and(|entry| entry.problem.is_some());
         let (served, problem) = match outcome {
@@ -201,8 +199,7 @@ impl Loader {
                 );
                 (Some(served), None)
             }
-            Err(NotLoaded::Torn) => return false,
-            Err(NotLoaded::Refused(reason)) => {
+            Err(reason) => {
                 self.metrics.host.bad_reloads.increment();
                 let serving = before.as_ref().map_or("nothing", |served| served.plugin.version());
                 tracing::error!(plugin = name, ?file, reason = reason.as_str(), serving, "not loaded");
@@ -285,7 +282,7 @@ impl Loader {
     }
 
     fn read_routes(&mut self, found: &Found) -> bool {
-        self.routes_seen = Some(found.module);
+        self.routes_seen = found.module;
         let file = found.file.clone();
         let parsed = match manifest::read(&file) {
             Ok(Some(bytes)) => routes::parse(&bytes),

@@ -71,8 +71,8 @@ struct Pending {
     /// Names of files that are being written, and since when nothing more came. Names and not paths:
     /// the system tells absolute ones, whatever the folder was called by.
     writing: HashMap<OsString, Instant>,
-    /// Names of files that were closed after writing, renamed or removed since the last look: what stands there
-    /// is whole. Of all others it is not known.
+    /// Names of files that were closed after writing, renamed or removed since the last look: what
+    /// stands there is whole. Of all others it is not known.
     whole: HashSet<OsString>,
 }
 
