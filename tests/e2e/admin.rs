@@ -122,7 +122,7 @@ fn a_plugin_that_serves() {
     assert!(!tell["loaded_at"].is_null() && tell["load_ms"].is_number(), "{tell}");
     assert_eq!((&tell["cached"], &tell["open"], &tell["older"]), (&json!(false), &json!(0), &json!([])));
     assert!(tell["limits"].is_object(), "{tell}");
-    assert_eq!(tell["grants"], json!({"env": [], "dirs": [], "network": false}));
+    assert_eq!(tell["grants"], json!({"args": 0, "env": [], "dirs": [], "network": false}));
     assert_eq!((&tell["methods"], &tell["config"]), (&Value::Null, &json!([])));
 }
 

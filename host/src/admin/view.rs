@@ -78,7 +78,7 @@ fn code(served: &Served) -> Map<String, Value> {
     for (key, value) in [
         ("version", json!(code.version())),
         ("digest", json!(code.digest().to_string())),
-        ("kind", json!("core module")),
+        ("kind", json!(code.kind().to_string())),
         ("size", json!(code.size())),
         ("loaded_at", json!(time(served.loaded_at))),
         ("load_ms", json!(code.compile_time().as_secs_f64() * 1e3)),

@@ -105,7 +105,8 @@ fn as_text(file: &str, seen: &Seen) -> String {
         text += &format!("export    {}: {ty}\n", name.escape_debug());
     }
     for (module, name, ty) in &inspection.imports {
-        text += &format!("import    {}.{}: {ty}\n", module.escape_debug(), name.escape_debug());
+        let dot = if module.is_empty() { "" } else { "." };
+        text += &format!("import    {}{dot}{}: {ty}\n", module.escape_debug(), name.escape_debug());
     }
     if let Some((initial, maximum)) = inspection.memory {
         let maximum = maximum.map_or_else(String::new, |maximum| format!(", at most {}", show_size(maximum)));
@@ -128,6 +129,9 @@ fn settled_text(settled: &Settled) -> String {
     }
     let grants = &settled.settings.grants;
     text += "grant     clocks and random numbers; no network\n";
+    if !grants.args.is_empty() {
+        text += &format!("grant     {} arguments\n", grants.args.len());
+    }
     for (name, _) in &grants.env {
         text += &format!("grant     environment variable {name}\n");
     }

@@ -20,6 +20,9 @@ use crate::registry::manifest::Policy;
 /// A reader of standard output may pause for as long as it likes.
 const NO_WRITE_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
+/// Places in the instance pool for each stage: enough for components of many modules.
+const SLOTS_PER_STAGE: u32 = 16;
+
 /// Stream standard input through a plugin to standard output
 ///
 /// The same runtime and budgets as in the server:
@@ -44,7 +47,7 @@ impl Run {
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let _log = self.log.start(false);
         let files = stages(&self.plugin, &self.plugins)?;
-        let engine = Engine::new(&EngineOptions { max_instances: files.len() as u32 })?;
+        let engine = Engine::new(&EngineOptions { max_instances: files.len() as u32 * SLOTS_PER_STAGE })?;
         let policy = Policy::from(self.limits);
         let plugins = files
             .iter()

@@ -16,6 +16,7 @@ pub mod chain;
 pub mod inbound;
 pub mod outbound;
 mod pipe;
+mod wait;
 mod waterline;
 
 pub use waterline::Waterline;
@@ -25,7 +26,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::sleep_until;
+use wait::{Event, receive, wait};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
@@ -117,13 +119,6 @@ impl std::fmt::Display for SourceError {
     }
 }
 
-/// What an exchange waited for.
-enum Event {
-    Chunk(usize),
-    End,
-    Timer,
-}
-
 /// Runs one exchange to its end on a fresh instance of `plugin`. `wiring` holds another handle of
 /// `outlet`. All that was emitted is in `outlet` when this returns, not necessarily flushed, and
 /// the end of the response is the caller's to say.
@@ -151,7 +146,7 @@ pub async fn drive(
             drop(instance);
             pass(&tally, source, outlet).await
         }
-        Err(stopped) => Err(stopped.into_broken(instance.response().rejection_status())),
+        Err(stopped) => Err(stopped.into_broken(instance.rejection_status())),
     }
 }
 
@@ -222,6 +217,7 @@ async fn run(
             Event::Chunk(length) => supervise(pin!(instance.chunk(length)), source, outlet).await?,
             Event::Timer => supervise(pin!(instance.fire_timer()), source, outlet).await?,
             Event::End => return end(instance, source, outlet).await,
+            Event::Mute => return finish(instance, Finished::Early),
         };
         match next {
             Next::GoOn => {}
@@ -277,70 +273,6 @@ fn finish(instance: &mut Instance, finished: Finished) -> Result<Then, Stopped> 
 fn hand_over(instance: &mut Instance) -> Result<Then, Stopped> {
     instance.begin_response()?;
     Ok(Then::Pass)
-}
-
-/// Waits for input or for the timer, and never with output in hand: what is there already is taken
-/// without a wait, and before a wait everything is flushed.
-///
-/// Whoever did not have the last turn comes first, so that neither input that never ceases nor a
-/// timer that is always due starves the other.
-async fn wait(
-    instance: &mut Instance,
-    source: &mut impl Source,
-    outlet: &mut impl Outlet,
-    input_first: bool,
-) -> Result<Event, Broken> {
-    let mut alarm: Option<Pin<Box<Sleep>>> = instance.timer().map(|due| Box::pin(sleep_until(due)));
-    let mut is_flushed = false;
-    let event = poll_fn(|context| {
-        loop {
-            if is_flushed || !source.is_ready() {
-                match outlet.poll_flush(context) {
-                    Poll::Ready(Ok(())) => is_flushed = true,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_by(error))),
-                    Poll::Pending => {
-                        instance.tally().usage().wait_for(Waiting::Client);
-                        return Poll::Pending;
-                    }
-                }
-            }
-            if !input_first && is_due(&mut alarm, context) {
-                return Poll::Ready(Ok(Event::Timer));
-            }
-            let read = source.poll_read(context, instance.area());
-            match read {
-                Poll::Ready(Ok(Read::Data(length))) => return Poll::Ready(Ok(Event::Chunk(length))),
-                Poll::Ready(Ok(Read::End)) => return Poll::Ready(Ok(Event::End)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Client(error))),
-                Poll::Pending => {}
-            }
-            if input_first && is_due(&mut alarm, context) {
-                return Poll::Ready(Ok(Event::Timer));
-            }
-            if is_flushed {
-                instance.tally().usage().wait_for(Waiting::Input);
-                return Poll::Pending;
-            }
-            // What had arrived was no body byte yet, only framing.
-            is_flushed = true;
-        }
-    })
-    .await?;
-    instance.tally().usage().wait_for(Waiting::Plugin);
-    if let Event::Chunk(length) = event {
-        receive(instance.tally(), length)?;
-    }
-    Ok(event)
-}
-
-/// Counts body bytes before they are handed on.
-fn receive(tally: &Tally, length: usize) -> Result<(), Broken> {
-    let counted = tally.usage().receive(length);
-    counted.map_err(|failure| Broken::Plugin { failure, status: CONTENT_TOO_LARGE })
-}
-
-fn is_due(alarm: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
-    alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(context).is_ready())
 }
 
 /// Drives a call, which comes pinned since an async function keeps a future that it takes twice.

@@ -1,5 +1,7 @@
 //! ABI version 1: names, codes and sizes that plugins rely on. This version only grows.
 
+use wasmtime::component::{ComponentType, Lift};
+
 /// The module that plugins import from. An incompatible ABI would be called `wasmplex2`.
 pub const IMPORT_MODULE: &str = "wasmplex";
 
@@ -18,27 +20,38 @@ pub mod export {
     pub const START: &str = "_start";
 }
 
-/// What `on_open` decided.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What `on_open` decided; `opened` in the package's interface `types`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
 pub enum Opened {
     /// 0: send the head and go on.
+    #[component(name = "go-on")]
     GoOn,
     /// 1: finish without reading the body.
+    #[component(name = "finish")]
     Finish,
     /// 2: copy the body through unchanged.
+    #[component(name = "pass")]
     Pass,
     /// 3: hold the head until the first emit or the end.
+    #[component(name = "hold")]
     Hold,
 }
 
-/// What `on_chunk` or `on_timer` decided.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What `on_chunk` or `on_timer` decided; `next` in the package's interface `types`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
 pub enum Next {
     /// 0: go on.
+    #[component(name = "go-on")]
     GoOn,
     /// 1: finish the response now.
+    #[component(name = "finish")]
     Finish,
     /// 2: copy the rest of the body through unchanged.
+    #[component(name = "pass")]
     Pass,
 }
 

@@ -19,9 +19,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::Stat;
 use sha2::{Digest as _, Sha256};
 use tracing::{debug, warn};
-use wasmtime::{Engine, Module};
+use wasmtime::Engine;
 
 use super::cache_folder::{Folder, Found, intended, is_hex, is_key};
+use super::compiled::Compiled;
 use super::precompiled::Key;
 
 /// Counts what changes the meaning of an entry and is not otherwise part of its name.
@@ -64,14 +65,14 @@ impl CodeCache {
 
     /// The compiled form of the file with this SHA-256, if it is there and good. A bad one is
     /// removed.
-    pub(super) fn get(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Module> {
+    pub(super) fn get(&self, engine: &Engine, digest: &[u8; 32]) -> Option<Compiled> {
         let name = entry_name(engine, digest);
         let reason = match self.folder.read(&name, MAX_ENTRY) {
             Found::Absent => return None,
             Found::Bytes(bytes) => match self.key.unseal(engine, &name, &bytes) {
-                Ok(module) => {
+                Ok(compiled) => {
                     self.folder.touch(&name);
-                    return Some(module);
+                    return Some(compiled);
                 }
                 Err(reason) => reason,
             },
@@ -87,10 +88,10 @@ impl CodeCache {
     }
 
     /// Keeps the compiled form of the file with this SHA-256.
-    pub(super) fn put(&self, engine: &Engine, digest: &[u8; 32], module: &Module) {
+    pub(super) fn put(&self, engine: &Engine, digest: &[u8; 32], compiled: &Compiled) {
         let name = entry_name(engine, digest);
         let folder = self.folder.path().display();
-        let sealed = match self.key.seal(&name, module) {
+        let sealed = match self.key.seal(&name, compiled) {
             Ok(sealed) if sealed.len() <= MAX_ENTRY => sealed,
             Ok(sealed) => {
                 debug!(%folder, bytes = sealed.len(), "code too large for the cache");
@@ -211,8 +212,8 @@ mod tests {
         Engine::new(Config::new().epoch_interruption(true)).unwrap()
     }
 
-    fn module(engine: &Engine) -> Module {
-        Module::new(engine, WAT).unwrap()
+    fn module(engine: &Engine) -> Compiled {
+        Compiled::Module(wasmtime::Module::new(engine, WAT).unwrap())
     }
 
     /// A cache with one entry, and the path of that entry.
@@ -239,7 +240,9 @@ mod tests {
     fn what_is_put_comes_back() {
         let place = Place::new();
         let (engine, cache, file) = filled(&place);
-        let module = cache.get(&engine, &DIGEST).unwrap();
+        let Some(Compiled::Module(module)) = cache.get(&engine, &DIGEST) else {
+            panic!("it is there, and a module");
+        };
         assert!(module.get_export("answer").is_some());
         assert!(cache.get(&engine, &[8; 32]).is_none());
         // The next process: another engine of the same settings, the same key.

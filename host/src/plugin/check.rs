@@ -1,10 +1,22 @@
-//! Whether a compiled module has what ABI version 1 asks for.
+//! Whether a compiled core module has what ABI version 1 asks for, or is a command.
 
 use std::fmt;
 
 use wasmtime::{ExternType, FuncType, Module, ModuleExport, ValType};
 
 use super::abi::export;
+
+/// What a core module is.
+pub(super) enum Shape {
+    CoreModule(Exports),
+    Command(CommandExports),
+}
+
+/// Where the exports of a command are, looked up once.
+pub(super) struct CommandExports {
+    pub(super) memory: ModuleExport,
+    pub(super) start: ModuleExport,
+}
 
 /// Where the exports are, looked up once.
 pub(super) struct Exports {
@@ -15,12 +27,6 @@ pub(super) struct Exports {
     pub(super) on_open: Option<ModuleExport>,
     pub(super) on_end: Option<ModuleExport>,
     pub(super) on_timer: Option<ModuleExport>,
-}
-
-impl Exports {
-    pub(super) const fn has_timer(&self) -> bool {
-        self.on_timer.is_some()
-    }
 }
 
 /// Why a file is not a plugin, in a line.
@@ -46,22 +52,35 @@ impl std::error::Error for LoadError {}
 /// # Errors
 ///
 /// [`LoadError`] with the first thing that is missing or wrong.
-pub(super) fn check(module: &Module) -> Result<Exports, LoadError> {
-    check_kind(module)?;
-    check_memory(module)?;
-    check_exports(module)?;
+pub(super) fn check(module: &Module) -> Result<Shape, LoadError> {
+    let has = |name: &str| module.get_export(name).is_some();
     let required = |name: &str| {
         module.get_export_index(name).ok_or_else(|| LoadError::new(format!("it does not export {name}")))
     };
-    Ok(Exports {
-        memory: required(export::MEMORY)?,
-        chunk_buffer: required(export::CHUNK_BUFFER)?,
-        on_chunk: required(export::ON_CHUNK)?,
-        initialize: module.get_export_index(export::INITIALIZE),
-        on_open: module.get_export_index(export::ON_OPEN),
-        on_end: module.get_export_index(export::ON_END),
-        on_timer: module.get_export_index(export::ON_TIMER),
-    })
+    match (has(export::ON_CHUNK), has(export::START)) {
+        (true, _) => {
+            check_memory(module)?;
+            check_exports(module, &PLUGIN_EXPORTS)?;
+            Ok(Shape::CoreModule(Exports {
+                memory: required(export::MEMORY)?,
+                chunk_buffer: required(export::CHUNK_BUFFER)?,
+                on_chunk: required(export::ON_CHUNK)?,
+                initialize: module.get_export_index(export::INITIALIZE),
+                on_open: module.get_export_index(export::ON_OPEN),
+                on_end: module.get_export_index(export::ON_END),
+                on_timer: module.get_export_index(export::ON_TIMER),
+            }))
+        }
+        (false, true) => {
+            check_memory(module)?;
+            check_exports(module, &COMMAND_EXPORTS)?;
+            Ok(Shape::Command(CommandExports {
+                memory: required(export::MEMORY)?,
+                start: required(export::START)?,
+            }))
+        }
+        (false, false) => Err(LoadError::new("it exports neither on_chunk nor _start")),
+    }
 }
 
 /// The initial size of its memory, in bytes.
@@ -69,17 +88,6 @@ pub(super) fn initial_memory(module: &Module) -> u64 {
     match module.get_export(export::MEMORY) {
         Some(ExternType::Memory(memory)) => memory.minimum().saturating_mul(memory.page_size()),
         _ => 0,
-    }
-}
-
-fn check_kind(module: &Module) -> Result<(), LoadError> {
-    let has = |name: &str| module.get_export(name).is_some();
-    match (has(export::ON_CHUNK), has(export::START)) {
-        (true, _) => Ok(()),
-        (false, true) => {
-            Err(LoadError::new("it exports _start and no on_chunk: commands are not supported so far"))
-        }
-        (false, false) => Err(LoadError::new("it exports neither on_chunk nor _start")),
     }
 }
 
@@ -102,16 +110,23 @@ fn check_memory(module: &Module) -> Result<(), LoadError> {
     Ok(())
 }
 
+/// The name of an export, the number of its parameters, and what it returns.
+type Signature = (&'static str, usize, Reply);
+
+const PLUGIN_EXPORTS: [Signature; 6] = [
+    (export::CHUNK_BUFFER, 1, Reply::Value),
+    (export::INITIALIZE, 0, Reply::Nothing),
+    (export::ON_CHUNK, 2, Reply::Either),
+    (export::ON_END, 0, Reply::Value),
+    (export::ON_OPEN, 0, Reply::Value),
+    (export::ON_TIMER, 0, Reply::Value),
+];
+
+const COMMAND_EXPORTS: [Signature; 1] = [(export::START, 0, Reply::Nothing)];
+
 /// The signatures of the known exports.
-fn check_exports(module: &Module) -> Result<(), LoadError> {
-    for (name, parameters, result) in [
-        (export::CHUNK_BUFFER, 1, Reply::Value),
-        (export::INITIALIZE, 0, Reply::Nothing),
-        (export::ON_CHUNK, 2, Reply::Either),
-        (export::ON_END, 0, Reply::Value),
-        (export::ON_OPEN, 0, Reply::Value),
-        (export::ON_TIMER, 0, Reply::Value),
-    ] {
+fn check_exports(module: &Module, known: &[Signature]) -> Result<(), LoadError> {
+    for &(name, parameters, result) in known {
         match module.get_export(name) {
             None => {}
             Some(ExternType::Func(signature)) if fits(&signature, parameters, result) => {}

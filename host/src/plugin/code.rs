@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::{InstancePre, Module};
+use wasmtime::{InstancePre, component};
 
 use super::cache::CodeCache;
-use super::check::{Exports, LoadError, check};
-use super::engine::Engine;
+use super::check::{CommandExports, Exports, LoadError, Shape, check, initial_memory};
+use super::compiled::{Compiled, one_line};
+use super::component_check::{ComponentExports, check_component};
+use super::engine::{Engine, MAX_CORE_INSTANCES, TABLES_PER_SLOT};
 use super::state::State;
 
 /// How many hexadecimal digits of the digest make a version: enough to tell any two apart, and
@@ -47,10 +49,37 @@ pub struct Code {
     digest: Digest,
     version: Box<str>,
     size: usize,
-    pub(super) pre: InstancePre<State>,
-    pub(super) exports: Exports,
+    pub(super) form: Form,
     compile_time: Duration,
     is_cached: bool,
+}
+
+/// What kind of plugin it is, ready to make instances of.
+pub(super) enum Form {
+    CoreModule { pre: InstancePre<State>, exports: Exports },
+    Command { pre: InstancePre<State>, exports: CommandExports },
+    Component { pre: component::InstancePre<State>, exports: ComponentExports },
+}
+
+/// The kinds of plugin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// A core module with `on_chunk`.
+    CoreModule,
+    /// A core module with `_start`: a WASI program.
+    Command,
+    /// A component of package `wasmplex:plugin`.
+    Component,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CoreModule => "core module",
+            Self::Command => "command",
+            Self::Component => "component",
+        })
+    }
 }
 
 impl Code {
@@ -65,27 +94,77 @@ impl Code {
         let digest = Digest::of(bytes);
         let cached = cache.and_then(|cache| cache.get(&engine.wasmtime, &digest.0));
         let is_cached = cached.is_some();
-        let module = match cached {
-            Some(module) => module,
-            None => compile(engine, bytes)?,
+        let compiled = match cached {
+            Some(compiled) => compiled,
+            None => Compiled::of(engine, bytes)?,
         };
-        let code = Self::of(engine, bytes.len(), digest, &module)?;
+        let code = Self::of(engine, bytes.len(), digest, &compiled)?;
         if let Some(cache) = cache.filter(|_| !is_cached) {
-            cache.put(&engine.wasmtime, &digest.0, &module);
+            cache.put(&engine.wasmtime, &digest.0, &compiled);
         }
         Ok(Arc::new(Self { compile_time: began.elapsed(), is_cached, ..code }))
     }
 
-    /// Checks the module of a file of this size and digest. How long it took to make is not known here.
+    /// Checks the code of a file of this size and digest. How long it took to make is not known here.
     pub(super) fn of(
         engine: &Engine,
         size: usize,
         digest: Digest,
-        module: &Module,
+        compiled: &Compiled,
     ) -> Result<Self, LoadError> {
-        let (exports, pre) = link(engine, module)?;
+        let form = link(engine, compiled)?;
         let version = digest.version();
-        Ok(Self { digest, version, size, pre, exports, compile_time: Duration::ZERO, is_cached: false })
+        Ok(Self { digest, version, size, form, compile_time: Duration::ZERO, is_cached: false })
+    }
+
+    /// What kind of plugin it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match &self.form {
+            Form::CoreModule { .. } => Kind::CoreModule,
+            Form::Command { .. } => Kind::Command,
+            Form::Component { .. } => Kind::Component,
+        }
+    }
+
+    /// How many places of the instance pool one of its instances takes: 1, or more for a component of
+    /// many modules.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        let Form::Component { pre, .. } = &self.form else {
+            return 1;
+        };
+        let Some(needed) = pre.component().resources_required() else {
+            return MAX_CORE_INSTANCES;
+        };
+        needed.num_tables.div_ceil(TABLES_PER_SLOT).max(needed.num_memories).max(1)
+    }
+
+    /// The memory that an instance begins with, in bytes; of several, the largest.
+    pub(super) fn initial_memory(&self) -> u64 {
+        match &self.form {
+            Form::CoreModule { pre, .. } | Form::Command { pre, .. } => initial_memory(pre.module()),
+            Form::Component { pre, .. } => {
+                let needed = pre.component().resources_required();
+                needed.and_then(|needed| needed.max_initial_memory_size).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Whether it wants to hear of timers.
+    pub(super) const fn has_timer(&self) -> bool {
+        match &self.form {
+            Form::CoreModule { exports, .. } => exports.on_timer.is_some(),
+            Form::Command { .. } => false,
+            Form::Component { exports, .. } => exports.on_timer.is_some(),
+        }
+    }
+
+    pub(super) fn engine(&self) -> &wasmtime::Engine {
+        match &self.form {
+            Form::CoreModule { pre, .. } | Form::Command { pre, .. } => pre.module().engine(),
+            Form::Component { pre, .. } => pre.engine(),
+        }
     }
 
     /// The digest of the file.
@@ -125,39 +204,22 @@ impl fmt::Debug for Code {
     }
 }
 
-pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Module, LoadError> {
-    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
-        return Err(LoadError::new("this is precompiled code; a plugin is a .wasm or .wat module"));
+/// Checks compiled code, and finds its imports.
+fn link(engine: &Engine, compiled: &Compiled) -> Result<Form, LoadError> {
+    let unlinked = |error: wasmtime::Error| LoadError::new(one_line(&format!("{error:#}")));
+    match compiled {
+        Compiled::Module(module) => {
+            let shape = check(module)?;
+            let pre = engine.linker.instantiate_pre(module).map_err(unlinked)?;
+            Ok(match shape {
+                Shape::CoreModule(exports) => Form::CoreModule { pre, exports },
+                Shape::Command(exports) => Form::Command { pre, exports },
+            })
+        }
+        Compiled::Component(component) => {
+            let exports = check_component(engine, component)?;
+            let pre = engine.component_linker.instantiate_pre(component).map_err(unlinked)?;
+            Ok(Form::Component { pre, exports })
+        }
     }
-    if is_component(bytes) {
-        return Err(LoadError::new("this is a component; only core modules are supported so far"));
-    }
-    if bytes.is_empty() {
-        return Err(LoadError::new("the file is empty"));
-    }
-    if !bytes.starts_with(b"\0asm") && std::str::from_utf8(bytes).is_err() {
-        return Err(LoadError::new("not a WebAssembly module: it neither begins with \\0asm nor is it text"));
-    }
-    Module::new(&engine.wasmtime, bytes).map_err(|error| {
-        let reason = format!("{error:#}");
-        LoadError::new(format!("not a valid module: {}", one_line(&reason)))
-    })
-}
-
-/// Layer 1 of the binary format: a component (component model, `Binary.md`).
-pub(super) fn is_component(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\0asm") && bytes.get(6) == Some(&1)
-}
-
-/// The first line of wasmtime's texts says it; what follows are excerpts.
-fn one_line(text: &str) -> String {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.take(3).collect::<Vec<_>>().join("; ")
-}
-
-/// Checks the module, and finds its imports.
-fn link(engine: &Engine, module: &Module) -> Result<(Exports, InstancePre<State>), LoadError> {
-    let exports = check(module)?;
-    let pre = engine.linker.instantiate_pre(module);
-    pre.map(|pre| (exports, pre)).map_err(|error| LoadError::new(one_line(&format!("{error:#}"))))
 }

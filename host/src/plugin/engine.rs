@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use wasmtime::component::Linker as ComponentLinker;
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
@@ -11,7 +12,7 @@ use wasmtime::{
 use super::limits::{MAX_TABLE_ELEMENTS, MAX_TABLES};
 use super::state::State;
 use super::ticker::Ticker;
-use super::{hostcalls, wasi};
+use super::{component, hostcalls, wasi};
 
 /// The stack of wasm code, in bytes. Recursion beyond it is a trap.
 const WASM_STACK: usize = 512 * 1024;
@@ -48,6 +49,20 @@ const PROBES: u32 = 1;
 /// Memories of a module that are understood.
 const MAX_UNDERSTOOD_MEMORIES: u32 = 16;
 
+/// The most core instances of a component. Python's have 38.
+pub(super) const MAX_CORE_INSTANCES: u32 = 64;
+
+/// The most tables of a component.
+const MAX_COMPONENT_TABLES: u32 = 256;
+
+/// The most bytes of what the runtime knows of an instance: Python's components need more than the
+/// default of 1 MiB.
+const MAX_INSTANCE_SIZE: usize = 4 * 1024 * 1024;
+
+/// Tables in the pool for each instance that may be open. A component that has more takes as many places
+/// as it needs for them ([`super::Code::slots`]).
+pub(super) const TABLES_PER_SLOT: u32 = MAX_TABLES;
+
 /// The sizes of an [`Engine`].
 #[derive(Clone, Copy, Debug)]
 pub struct EngineOptions {
@@ -60,6 +75,7 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
     pub(super) linker: Arc<Linker<State>>,
+    pub(super) component_linker: Arc<ComponentLinker<State>>,
     pub(super) ticker: Arc<Ticker>,
 }
 
@@ -82,6 +98,8 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         hostcalls::link(&mut linker)?;
         wasi::link(&mut linker)?;
+        let mut component_linker = ComponentLinker::new(&engine);
+        component::link(&mut component_linker)?;
         let epoch = engine.weak();
         let ticker = Ticker::start(move || {
             if let Some(engine) = epoch.upgrade() {
@@ -89,7 +107,8 @@ impl Engine {
             }
         })
         .context("no thread for the ticker")?;
-        Ok(Self { wasmtime: engine, linker: Arc::new(linker), ticker: Arc::new(ticker) })
+        let (linker, component_linker) = (Arc::new(linker), Arc::new(component_linker));
+        Ok(Self { wasmtime: engine, linker, component_linker, ticker: Arc::new(ticker) })
     }
 
     /// The heartbeat, which is also a coarse clock.
@@ -126,10 +145,18 @@ fn max_mappings() -> u64 {
 fn config(options: &EngineOptions) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     let instances = options.max_instances.saturating_add(PROBES);
-    pool.total_core_instances(instances)
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(MAX_TABLES))
+    // The trial of a component may need more than one place.
+    let spare = MAX_COMPONENT_TABLES;
+    pool.total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
+        .total_component_instances(instances)
+        .total_memories(instances.saturating_add(MAX_UNDERSTOOD_MEMORIES))
+        .total_tables(instances.saturating_mul(TABLES_PER_SLOT).saturating_add(spare))
         .total_stacks(instances)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .max_memories_per_component(MAX_UNDERSTOOD_MEMORIES)
+        .max_tables_per_component(MAX_COMPONENT_TABLES)
+        .max_component_instance_size(MAX_INSTANCE_SIZE)
+        .max_core_instance_size(MAX_INSTANCE_SIZE)
         // One memory is all that the ABI allows; more are understood only to be refused in our own
         // words, as is one whose first size is beyond its limit.
         .max_memories_per_module(MAX_UNDERSTOOD_MEMORIES)

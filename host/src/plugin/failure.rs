@@ -34,8 +34,8 @@ pub enum Failure {
     Deadline(Deadline),
     /// It used more than `bound` (a number with its unit) of something else.
     Beyond { limit: Limit, bound: String },
-    /// It returned a negative code.
-    Rejected { export: &'static str, code: i32 },
+    /// It said no: a negative code, or the reason that a component gave.
+    Rejected { export: &'static str, answer: String },
     /// It called `proc_exit` with a code other than 0.
     Exit(i32),
 }
@@ -81,7 +81,7 @@ impl fmt::Display for Failure {
             Self::Deadline(Deadline::TimePerCall(limit)) => {
                 write!(f, "time per call is beyond its limit of {}", humantime::format_duration(*limit))
             }
-            Self::Rejected { export, code } => write!(f, "rejected: {export} returned {code}"),
+            Self::Rejected { export, answer } => write!(f, "rejected: {export} returned {answer}"),
             Self::Exit(code) => write!(f, "exit code {code}"),
         }
     }
@@ -142,21 +142,25 @@ impl From<Failure> for Thrown {
     }
 }
 
+impl From<Thrown> for CallError {
+    fn from(thrown: Thrown) -> Self {
+        Self::Failed(match thrown {
+            Thrown::Gone => return Self::Gone,
+            Thrown::CpuPerCall(limit) => Failure::Deadline(Deadline::CpuPerCall(limit)),
+            Thrown::Beyond { limit, bound } => Failure::Beyond { limit, bound },
+            Thrown::Fault(reason) => Failure::trap(reason),
+        })
+    }
+}
+
 /// How a call ended that returned an error: `Ok(())` is a clean exit (`proc_exit(0)`).
 pub(super) fn classify(error: &wasmtime::Error) -> Result<(), CallError> {
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return if *code == 0 { Ok(()) } else { Err(CallError::Failed(Failure::Exit(*code))) };
     }
-    let reason = match error.downcast_ref() {
-        Some(Thrown::Gone) => return Err(CallError::Gone),
-        Some(Thrown::CpuPerCall(limit)) => {
-            let deadline = Deadline::CpuPerCall(*limit);
-            return Err(CallError::Failed(Failure::Deadline(deadline)));
-        }
-        Some(Thrown::Beyond { limit, bound }) => {
-            return Err(CallError::Failed(Failure::Beyond { limit: *limit, bound: bound.clone() }));
-        }
+    let reason = match error.downcast_ref::<Thrown>() {
         Some(Thrown::Fault(reason)) => reason.clone(),
+        Some(thrown) => return Err(thrown.clone().into()),
         None => error.downcast_ref::<wasmtime::Trap>().map_or_else(
             || error.root_cause().to_string(),
             |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned(),

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-/// Environment and folders of a plugin's instances.
+/// Arguments, environment and folders of a plugin's instances.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Grants {
+    /// Arguments after the name, for those that ask WASI for them.
+    pub args: Vec<String>,
     /// Environment variables: name and value.
     pub env: Vec<(String, String)>,
     /// Folders.

@@ -55,9 +55,7 @@ pub(super) fn write_log(state: &mut State, level: u32, line: &[u8]) -> Result<()
     if dropped > 0 {
         tracing::warn!(target: "plugin", plugin, %exchange, dropped, "log lines were dropped: too many at once");
     }
-    let text = String::from_utf8_lossy(&line[..line.len().min(MAX_LOG_LINE)]);
-    // A plugin must not write line ends or terminal codes into the operator's log.
-    let text: String = text.chars().flat_map(Shown::new).collect();
+    let text = printable(line, MAX_LOG_LINE);
     match level {
         0 => tracing::trace!(target: "plugin", plugin, %exchange, "{text}"),
         1 => tracing::debug!(target: "plugin", plugin, %exchange, "{text}"),
@@ -66,6 +64,13 @@ pub(super) fn write_log(state: &mut State, level: u32, line: &[u8]) -> Result<()
         _ => tracing::error!(target: "plugin", plugin, %exchange, "{text}"),
     }
     Ok(())
+}
+
+/// The first `most` bytes of a plugin's text, as they may stand in a log line: a plugin must not write
+/// line ends or terminal codes into the operator's log.
+pub(super) fn printable(text: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(most)]);
+    text.chars().flat_map(Shown::new).collect()
 }
 
 /// A character as it may stand in a log line: control characters escaped.
@@ -157,7 +162,7 @@ fn config(
 /// 0 cancels. A module without `on_timer` gets -1: nobody would hear it ring.
 fn set_timer(mut caller: Caller<'_, State>, milliseconds: u32) -> wasmtime::Result<i32> {
     let state = caller.data_mut();
-    if !state.plugin.exports().has_timer() {
+    if !state.plugin.code().has_timer() {
         return Ok(-1);
     }
     let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 use wasmtime::{ExternType, ImportType, Module};
 
 use super::abi::export;
-use super::check::{LoadError, initial_memory, show_signature};
-use super::code::{Code, Digest, compile, is_component};
+use super::check::{LoadError, show_signature};
+use super::code::{Code, Digest};
+use super::compiled::{Compiled, is_component};
 use super::engine::Engine;
 use super::limits::Limits;
 use super::module::check_size;
@@ -14,8 +17,9 @@ use super::module::check_size;
 /// What `wasmplex inspect` shows of a file.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    /// `core module` or `component`; `unknown` when it does not even parse.
-    pub kind: &'static str,
+    /// The kind of plugin; of what is none, `core module` or `component`, or `unknown` when it does not
+    /// even parse.
+    pub kind: String,
     /// The first digits of its SHA-256.
     pub version: String,
     /// Size of the file in bytes.
@@ -34,21 +38,63 @@ pub struct Inspection {
 #[must_use]
 pub fn inspect(engine: &Engine, bytes: &[u8], limits: &Limits) -> Inspection {
     let digest = Digest::of(bytes);
-    let unknown = if is_component(bytes) { "component" } else { "unknown" };
-    let compiled = compile(engine, bytes);
-    let module = compiled.as_ref().ok();
+    let compiled = Compiled::of(engine, bytes);
+    let layer = match &compiled {
+        Ok(Compiled::Module(_)) => "core module",
+        Ok(Compiled::Component(_)) => "component",
+        Err(_) if is_component(bytes) => "component",
+        Err(_) => "unknown",
+    };
+    let (mut exported, mut imported, mut used) = (Vec::new(), Vec::new(), None);
+    match &compiled {
+        Ok(Compiled::Module(module)) => {
+            (exported, imported, used) = (exports(module), imports(module), memory(module));
+        }
+        Ok(Compiled::Component(component)) => (exported, imported) = component_items(engine, component),
+        Err(_) => {}
+    }
+    let verdict = compiled.and_then(|compiled| {
+        let code = Code::of(engine, bytes.len(), digest, &compiled)?;
+        check_size(code.initial_memory(), limits)?;
+        Ok(Arc::new(code))
+    });
     Inspection {
-        kind: module.map_or(unknown, |_| "core module"),
+        kind: verdict.as_ref().map_or_else(|_| layer.to_owned(), |code| code.kind().to_string()),
         version: digest.version().into(),
         size: bytes.len(),
-        exports: module.map(exports).unwrap_or_default(),
-        imports: module.map(imports).unwrap_or_default(),
-        memory: module.and_then(memory),
-        verdict: compiled.and_then(|module| {
-            let code = Code::of(engine, bytes.len(), digest, &module)?;
-            check_size(initial_memory(&module), limits)?;
-            Ok(Arc::new(code))
-        }),
+        exports: exported,
+        imports: imported,
+        memory: used,
+        verdict,
+    }
+}
+
+/// What a component exports and imports. Functions within an interface are not listed.
+#[expect(clippy::type_complexity, reason = "the two fields of Inspection")]
+fn component_items(
+    engine: &Engine,
+    component: &Component,
+) -> (Vec<(String, String)>, Vec<(String, String, String)>) {
+    let ty = component.component_type();
+    let exported = ty.exports(&engine.wasmtime);
+    let imported = ty.imports(&engine.wasmtime);
+    (
+        exported.map(|(name, item)| (name.to_owned(), describe_item(&item.ty).to_owned())).collect(),
+        imported
+            .map(|(name, item)| (String::new(), name.to_owned(), describe_item(&item.ty).to_owned()))
+            .collect(),
+    )
+}
+
+const fn describe_item(item: &ComponentItem) -> &'static str {
+    match item {
+        ComponentItem::ComponentFunc(_) => "function",
+        ComponentItem::CoreFunc(_) => "core function",
+        ComponentItem::Module(_) => "module",
+        ComponentItem::Component(_) => "component",
+        ComponentItem::ComponentInstance(_) => "interface",
+        ComponentItem::Type(_) => "type",
+        ComponentItem::Resource(_) => "resource",
     }
 }
 

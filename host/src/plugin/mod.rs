@@ -12,15 +12,21 @@
 //! - [`Account`]: what an exchange uses, and may use;
 //! - [`CallError`]: how a call can end other than well.
 //!
-//! Only core modules with `on_chunk` run today. Commands (`_start`) and components are told apart
-//! in `check.rs` and `code.rs` and refused by name there; an [`Instance`] hides what kind it is, so that they
-//! can join without a change outside of this folder.
+//! There are three kinds of plugin ([`Kind`]), and an [`Instance`] hides which one it is: core modules with
+//! `on_chunk` (`core_module.rs`), commands, whose one call is driven as a coroutine (`command.rs`), and
+//! components (`component.rs`).
 
 pub mod abi;
 mod cache;
 mod cache_folder;
+mod calls;
 mod check;
 mod code;
+mod command;
+mod compiled;
+mod component;
+mod component_check;
+mod core_module;
 mod engine;
 mod failure;
 mod grants;
@@ -32,18 +38,21 @@ mod memory;
 mod module;
 mod outlet;
 mod precompiled;
+mod preview2;
 mod probe;
 mod state;
+mod stdin;
 #[cfg(test)]
 mod testing;
 mod ticker;
 mod usage;
 mod wasi;
 mod wasi_files;
+mod wasi_stdin;
 
 pub use cache::CodeCache;
 pub use check::LoadError;
-pub use code::{Code, Digest};
+pub use code::{Code, Digest, Kind};
 pub use engine::{Engine, EngineOptions};
 pub use failure::{CallError, Deadline, Failure};
 pub use grants::{DirGrant, Grants};

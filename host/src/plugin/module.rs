@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::InstancePre;
-
-use super::check::{Exports, LoadError, initial_memory};
+use super::check::LoadError;
 use super::code::Code;
 use super::engine::Engine;
 use super::grants::Grants;
 use super::limits::Limits;
 use super::outlet::Response;
-use super::state::State;
 use super::ticker::Ticker;
 
 /// What a manifest settles, for the plugin's side.
@@ -50,7 +47,7 @@ impl Plugin {
         settings: Settings,
     ) -> Result<Arc<Self>, LoadError> {
         let limits = settings.limits;
-        check_size(initial_memory(code.pre.module()), &limits)?;
+        check_size(code.initial_memory(), &limits)?;
         let mut response = Response::default();
         if !settings
             .response
@@ -91,14 +88,6 @@ impl Plugin {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    pub(super) fn pre(&self) -> &InstancePre<State> {
-        &self.code.pre
-    }
-
-    pub(super) fn exports(&self) -> &Exports {
-        &self.code.exports
     }
 
     /// What a response starts with: where a stage before this one has shaped it, its fields are

@@ -3,7 +3,7 @@
 //!
 //! wasmtime hardly checks compiled code that it is given back: whoever chooses those bytes chooses
 //! what this process executes. So they are trusted on one ground only, which this module holds from
-//! end to end: [`Key::seal`] takes a [`Module`], never bytes, and signs what wasmtime serialized;
+//! end to end: [`Key::seal`] takes [`Compiled`], never bytes, and signs what wasmtime serialized;
 //! [`Key::unseal`] hands on only what carries such a signature, out of the very buffer that was
 //! checked. What remains to be trusted is the key: whoever may read or replace it (this user, root)
 //! could as well replace this program. [`super::cache_folder`] sees to it that nobody else can.
@@ -19,7 +19,10 @@
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
+
+use super::compiled::Compiled;
 
 /// What a file of this form begins with.
 const MAGIC: &[u8; 8] = b"wpxcode1";
@@ -39,9 +42,9 @@ impl Key {
         Self(bytes)
     }
 
-    /// The bytes of a file `name` with the code of `module`: magic, signature, code.
-    pub(super) fn seal(&self, name: &str, module: &Module) -> wasmtime::Result<Vec<u8>> {
-        let code = module.serialize()?;
+    /// The bytes of a file `name` with `compiled`: magic, signature, code.
+    pub(super) fn seal(&self, name: &str, compiled: &Compiled) -> wasmtime::Result<Vec<u8>> {
+        let code = compiled.serialize()?;
         let mut sealed = Vec::with_capacity(MAGIC.len() + SIGNATURE + code.len());
         sealed.extend_from_slice(MAGIC);
         sealed.extend_from_slice(&self.signature(name, &code).finalize().into_bytes());
@@ -49,8 +52,8 @@ impl Key {
         Ok(sealed)
     }
 
-    /// The module in the bytes of a file `name`, if they are what [`Key::seal`] made under this name.
-    pub(super) fn unseal(&self, engine: &Engine, name: &str, sealed: &[u8]) -> Result<Module, String> {
+    /// The code in the bytes of a file `name`, if they are what [`Key::seal`] made under this name.
+    pub(super) fn unseal(&self, engine: &Engine, name: &str, sealed: &[u8]) -> Result<Compiled, String> {
         let Some((magic, rest)) = sealed.split_first_chunk::<{ MAGIC.len() }>() else {
             return Err("it is too short".to_owned());
         };
@@ -62,13 +65,19 @@ impl Key {
         }
         // In constant time.
         self.signature(name, code).verify_slice(signature).map_err(|_| "its signature is wrong")?;
-        // SAFETY: `deserialize` asks for bytes that `Module::serialize` returned, unchanged. `code`
-        // is: its signature was checked just now, in this same borrowed slice, which nobody can
-        // change meanwhile; and `seal` signs nothing but what `Module::serialize` returned. It may
-        // have been another version of wasmtime that did: `deserialize` is specified to be safe
-        // with those.
-        let module = unsafe { Module::deserialize(engine, code) };
-        module.map_err(|error| format!("{error:#}"))
+        // SAFETY: `deserialize` asks for bytes that `Module::serialize` or `Component::serialize`
+        // returned, unchanged. `code` is: its signature was checked just now, in this same borrowed
+        // slice, which nobody can change meanwhile; and `seal` signs nothing but what
+        // `Compiled::serialize` returned. It may have been another version of wasmtime that did:
+        // `deserialize` is specified to be safe with those, and to refuse code of the other kind.
+        let compiled = unsafe {
+            if Compiled::is_component_code(code) {
+                Component::deserialize(engine, code).map(Compiled::Component)
+            } else {
+                Module::deserialize(engine, code).map(Compiled::Module)
+            }
+        };
+        compiled.map_err(|error| format!("{error:#}"))
     }
 
     fn signature(&self, name: &str, code: &[u8]) -> Hmac<Sha256> {

@@ -14,9 +14,11 @@ use super::instance::Wiring;
 use super::limits::{Limit, MAX_TABLE_ELEMENTS, TABLE_ELEMENT};
 use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
+use super::preview2::Preview2;
+use super::stdin::Stdin;
 use super::ticker::Ticker;
 use super::usage::{ExchangeId, Tally, Waiting};
-use super::wasi::Wasi;
+use super::wasi::{self, Wasi};
 
 /// The store data of one instance.
 pub(super) struct State {
@@ -38,6 +40,10 @@ pub(super) struct State {
     pub(super) stderr: Vec<u8>,
     /// Made at the first WASI call that needs it: most plugins never do one.
     pub(super) wasi: Option<Box<Wasi>>,
+    /// The same for a component.
+    pub(super) preview2: Option<Box<Preview2>>,
+    /// The body, for a command.
+    pub(super) stdin: Option<Arc<Stdin>>,
     cpu_left: Duration,
 }
 
@@ -56,6 +62,8 @@ impl State {
             log: LogBudget::default(),
             stderr: Vec::new(),
             wasi: None,
+            preview2: None,
+            stdin: None,
             cpu_left: Duration::ZERO,
             plugin,
         }
@@ -64,6 +72,11 @@ impl State {
     /// The exchange, for the log.
     pub(super) fn exchange(&self) -> ExchangeId {
         self.tally.account().id
+    }
+
+    /// Whether a command has closed this descriptor, 0 to 2.
+    pub(super) fn has_closed(&self, descriptor: u32) -> bool {
+        self.stdin.as_ref().is_some_and(|stdin| stdin.is_closed(descriptor))
     }
 
     /// What growth was refused, if any was.
@@ -126,6 +139,14 @@ impl State {
             .await?;
             self.tally.usage().wait_for(Waiting::Plugin);
         }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // A last line beyond the limit of lines is dropped: there is no call to fail any more.
+        let _ = wasi::flush_stderr(self);
+        self.tally.release_memory();
     }
 }
 

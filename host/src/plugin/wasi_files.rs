@@ -109,7 +109,8 @@ pub(super) async fn fd_fdstat_get(
 /// number, and what is written to it would go to the client.
 async fn fd_close(mut caller: Caller<'_, State>, descriptor: u32) -> wasmtime::Result<i32> {
     if is_ours(descriptor) {
-        return Ok(SUCCESS);
+        let is_good = caller.data().stdin.as_ref().is_none_or(|stdin| stdin.close(descriptor));
+        return Ok(if is_good { SUCCESS } else { BAD_DESCRIPTOR });
     }
     let Some((mut memory, wasi)) = files(&mut caller)? else {
         return Ok(BAD_DESCRIPTOR);
@@ -194,7 +195,7 @@ mod tests {
         fs::create_dir_all(folder.join("sub")).unwrap();
         fs::write(folder.join("inside"), b"inside").unwrap();
         fs::write(place.0.join("secret"), b"secret").unwrap();
-        Grants { env: Vec::new(), dirs: vec![grant(folder, write)] }
+        Grants { dirs: vec![grant(folder, write)], ..Grants::default() }
     }
 
     fn grant(host: PathBuf, write: bool) -> DirGrant {
@@ -381,7 +382,7 @@ mod tests {
             (call $say (i32.load (i32.const 512)))
             (drop (call $environ_get (i32.const 3000) (i32.const 4096)))
             (drop (call $emit (i32.load (i32.const 3000)) (i32.load (i32.const 516))))";
-        let said = run(Grants { env, dirs: Vec::new() }, &[], body).unwrap();
+        let said = run(Grants { env, ..Grants::default() }, &[], body).unwrap();
         assert_eq!(said, b"\0\x02NAME=a value\0EMPTY=\0");
         assert_eq!(run(Grants::default(), &[], body).unwrap(), b"\0\0");
     }

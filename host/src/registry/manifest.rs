@@ -21,6 +21,9 @@ pub const MAX_MANIFEST: u64 = 64 * 1024;
 /// The most folders that a manifest may grant: each is an open descriptor of every instance.
 const MAX_DIRS: usize = 16;
 
+/// The most arguments that a manifest may give.
+const MAX_ARGS: usize = 256;
+
 /// What the operator's command line says of limits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
@@ -48,6 +51,7 @@ struct Manifest {
     _schema: Option<String>,
     limits: LimitTexts,
     response: BTreeMap<String, String>,
+    args: Vec<String>,
     env: BTreeMap<String, String>,
     dirs: Vec<Dir>,
     config: BTreeMap<String, Scalar>,
@@ -141,6 +145,9 @@ pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, St
             return Err(format!("env.{name}: not an environment variable"));
         }
     }
+    if manifest.args.len() > MAX_ARGS || manifest.args.iter().any(|arg| arg.contains('\0')) {
+        return Err(format!("args: at most {MAX_ARGS} texts, without NUL"));
+    }
     if manifest.dirs.len() > MAX_DIRS {
         return Err(format!("dirs: more than {MAX_DIRS} folders"));
     }
@@ -151,7 +158,7 @@ pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, St
         Some(names) => names.iter().map(|name| method(name)).collect::<Result<_, _>>()?,
     };
     let config = manifest.config.into_iter().map(|(key, value)| (key, value.into_text())).collect();
-    let grants = Grants { env: manifest.env.into_iter().collect(), dirs };
+    let grants = Grants { args: manifest.args, env: manifest.env.into_iter().collect(), dirs };
     let response = manifest.response.into_iter().collect();
     Ok(Settled { settings: Settings { limits, grants, response, config }, methods })
 }

@@ -26,8 +26,8 @@ pub fn limits(limits: &Limits) -> Map<String, Value> {
     values.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect()
 }
 
-/// What a manifest settled, values of the environment and of the configuration left out: they may be
-/// secret.
+/// What a manifest settled, arguments and values of the environment and of the configuration left out:
+/// they may be secret.
 #[must_use]
 pub fn settled(settled: &Settled) -> Map<String, Value> {
     let Settled { settings, methods } = settled;
@@ -36,7 +36,10 @@ pub fn settled(settled: &Settled) -> Map<String, Value> {
     shown.insert("limits".to_owned(), Value::Object(limits(&settings.limits)));
     let env: Vec<&str> = settings.grants.env.iter().map(|(name, _)| name.as_str()).collect();
     let dirs: Vec<Value> = settings.grants.dirs.iter().map(dir).collect();
-    shown.insert("grants".to_owned(), json!({"env": env, "dirs": dirs, "network": false}));
+    shown.insert(
+        "grants".to_owned(),
+        json!({"args": settings.grants.args.len(), "env": env, "dirs": dirs, "network": false}),
+    );
     let response: Map<String, Value> =
         settings.response.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     shown.insert("response".to_owned(), Value::Object(response));

@@ -56,7 +56,8 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
     let shared = Arc::clone(&connection.shared);
     let admitted = admit(&shared.registry, &head, manner.framing).and_then(|stages| {
         // Every stage has an instance, and counts.
-        match shared.exchanges.try_acquire_many(stages.len() as u32) {
+        let slots = stages.iter().map(|stage| stage.plugin.code().slots()).sum();
+        match shared.exchanges.try_acquire_many(slots) {
             Ok(permit) => Ok((stages, permit)),
             Err(_) => Err(Refused::from(Refusal::new(503, "too many exchanges are open; try again later"))),
         }

@@ -107,7 +107,7 @@ mod tests {
         let line = "the plugin failed: cpu per call is beyond its limit of 200ms";
         assert_eq!(verdict.answer, Some((500, line.to_owned())));
 
-        let rejected = Failure::Rejected { export: "on_open", code: -7 };
+        let rejected = Failure::Rejected { export: "on_open", answer: "-7".to_owned() };
         let verdict = judge(Broken::Plugin { failure: rejected, status: 403 }, None);
         assert_eq!(verdict.reason, "rejected: on_open returned -7");
         assert_eq!(verdict.answer, Some((403, "the plugin rejected the request".to_owned())));

@@ -1,0 +1,198 @@
+//! An instance of a component of package `wasmplex:plugin`: what it imports, and the calls of its exports.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use wasmtime::component::{ComponentNamedList, ComponentType, InstancePre, Lift, Linker, Lower, TypedFunc};
+use wasmtime::{Store, StoreContextMut};
+
+use super::abi::{Next, Opened};
+use super::calls::{self, CallBudget, Came, failed};
+use super::component_check::{ComponentExports, name};
+use super::failure::{CallError, Failure, Thrown};
+use super::hostcalls::{printable, write_log};
+use super::preview2;
+use super::state::State;
+
+/// `host.level`.
+#[derive(Clone, Copy, Debug, ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "made by lifting alone")]
+enum Level {
+    #[component(name = "trace")]
+    Trace,
+    #[component(name = "debug")]
+    Debug,
+    #[component(name = "info")]
+    Info,
+    #[component(name = "warn")]
+    Warn,
+    #[component(name = "error")]
+    Error,
+}
+
+/// The most bytes of the reason of a rejection that are shown.
+const MAX_REASON: usize = 256;
+
+/// What an export of the world `plugin` answers.
+type Answer<T> = (Result<T, String>,);
+
+/// A live instance.
+pub(super) struct Component {
+    pub(super) store: Store<State>,
+    /// The next chunk.
+    pub(super) chunk: Vec<u8>,
+    on_chunk: OnChunk,
+    on_open: Option<TypedFunc<(), Answer<Opened>>>,
+    on_end: Option<TypedFunc<(), Answer<()>>>,
+    on_timer: Option<TypedFunc<(), Answer<Next>>>,
+    pub(super) budget: CallBudget,
+}
+
+/// `on-chunk`, by world.
+enum OnChunk {
+    Filter(TypedFunc<(Vec<u8>,), ()>),
+    Plugin(TypedFunc<(Vec<u8>,), Answer<Next>>),
+}
+
+/// Defines the interfaces of the package in `linker`.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let mut output = linker.instance(name::OUTPUT)?;
+    output.func_wrap_async("emit", |mut store: StoreContextMut<'_, State>, (bytes,): (Vec<u8>,)| {
+        Box::new(async move { Ok(store.data_mut().emit(&bytes).await?) })
+    })?;
+    let mut host = linker.instance(name::HOST)?;
+    host.func_wrap("log", |mut store, (level, line): (Level, String)| {
+        Ok(write_log(store.data_mut(), level as u32, line.as_bytes())?)
+    })?;
+    host.func_wrap("request-field", |store: StoreContextMut<'_, State>, (name,): (String,)| {
+        let value = store.data().request.field(name.as_bytes());
+        Ok((value.map(|value| String::from_utf8_lossy(&value).into_owned()),))
+    })?;
+    host.func_wrap("response-status", |mut store, (code,): (u16,)| {
+        Ok((store.data_mut().response.set_status(code.into()),))
+    })?;
+    host.func_wrap(
+        "response-field",
+        |mut store: StoreContextMut<'_, State>, (name, value): (String, String)| {
+            let state = store.data_mut();
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            Ok((state.outlet.accepts_field(name, value) && state.response.set_field(name, value),))
+        },
+    )?;
+    host.func_wrap("config", |store: StoreContextMut<'_, State>, (key,): (String,)| {
+        Ok((store.data().plugin.settings().config.get(&key).cloned(),))
+    })?;
+    host.func_wrap("set-timer", |mut store: StoreContextMut<'_, State>, (milliseconds,): (u32,)| {
+        set_timer(store.data_mut(), milliseconds)
+    })?;
+    // Types alone; the interface must be there.
+    linker.instance(name::TYPES)?;
+    preview2::link(linker)
+}
+
+/// 0 cancels. A component without `on-timer` would not hear it ring.
+fn set_timer(state: &mut State, milliseconds: u32) -> wasmtime::Result<()> {
+    let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));
+    let due = due.ok_or_else(|| Thrown::Fault("set-timer: beyond the end of time".to_owned()))?;
+    state.timer = (milliseconds > 0 && state.plugin.code().has_timer()).then_some(due);
+    Ok(())
+}
+
+impl Component {
+    /// Makes the instance: its core modules' start functions run.
+    pub(super) async fn start(
+        pre: &InstancePre<State>,
+        exports: &ComponentExports,
+        (mut store, budget): (Store<State>, CallBudget),
+    ) -> Result<Self, CallError> {
+        calls::begin(&mut store);
+        let outcome = budget.bound(pin!(pre.instantiate_async(&mut store))).await?;
+        let instance = match calls::settle(outcome, store.data())? {
+            Came::Back(instance) => instance,
+            Came::Exited => return Err(failed("it exited before it was ready")),
+        };
+        let wrong = |error: wasmtime::Error| failed(error.to_string());
+        let on_chunk = if exports.is_filter {
+            instance.get_typed_func(&mut store, exports.on_chunk).map(OnChunk::Filter)
+        } else {
+            instance.get_typed_func(&mut store, exports.on_chunk).map(OnChunk::Plugin)
+        };
+        let on_chunk = on_chunk.map_err(wrong)?;
+        let on_open = exports.on_open.map(|index| instance.get_typed_func(&mut store, index));
+        let on_open = on_open.transpose().map_err(wrong)?;
+        let on_end = exports.on_end.map(|index| instance.get_typed_func(&mut store, index));
+        let on_end = on_end.transpose().map_err(wrong)?;
+        let on_timer = exports.on_timer.map(|index| instance.get_typed_func(&mut store, index));
+        let on_timer = on_timer.transpose().map_err(wrong)?;
+        Ok(Self { store, chunk: Vec::new(), on_chunk, on_open, on_end, on_timer, budget })
+    }
+
+    pub(super) async fn open(&mut self) -> Result<Opened, CallError> {
+        let Some(on_open) = self.on_open else {
+            return Ok(Opened::GoOn);
+        };
+        Ok(match self.call(&on_open, ()).await? {
+            Came::Exited => Opened::Finish,
+            Came::Back((answer,)) => accepted(name::ON_OPEN, answer)?,
+        })
+    }
+
+    pub(super) async fn chunk(&mut self) -> Result<Next, CallError> {
+        let chunk = (std::mem::take(&mut self.chunk),);
+        match self.on_chunk {
+            OnChunk::Plugin(on_chunk) => next(name::ON_CHUNK, self.call(&on_chunk, chunk).await?),
+            OnChunk::Filter(on_chunk) => Ok(match self.call(&on_chunk, chunk).await? {
+                Came::Back(()) => Next::GoOn,
+                Came::Exited => Next::Finish,
+            }),
+        }
+    }
+
+    pub(super) async fn end(&mut self) -> Result<(), CallError> {
+        let Some(on_end) = self.on_end else {
+            return Ok(());
+        };
+        match self.call(&on_end, ()).await? {
+            Came::Exited => Ok(()),
+            Came::Back((answer,)) => accepted(name::ON_END, answer),
+        }
+    }
+
+    pub(super) async fn fire_timer(&mut self) -> Result<Next, CallError> {
+        let Some(on_timer) = self.on_timer else {
+            return Ok(Next::GoOn);
+        };
+        next(name::ON_TIMER, self.call(&on_timer, ()).await?)
+    }
+
+    /// Calls it within its budgets, and writes what it printed to the log.
+    async fn call<P, R>(&mut self, function: &TypedFunc<P, R>, parameters: P) -> Result<Came<R>, CallError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        calls::begin(&mut self.store);
+        let outcome = self.budget.run(pin!(function.call_async(&mut self.store, parameters))).await?;
+        let came = calls::settle(outcome, self.store.data());
+        let printed = preview2::log_printed(self.store.data_mut());
+        printed?;
+        came
+    }
+}
+
+fn next(export: &'static str, came: Came<Answer<Next>>) -> Result<Next, CallError> {
+    Ok(match came {
+        Came::Exited => Next::Finish,
+        Came::Back((answer,)) => accepted(export, answer)?,
+    })
+}
+
+/// What it answers, unless that is a no.
+fn accepted<T>(export: &'static str, answer: Result<T, String>) -> Result<T, CallError> {
+    answer.map_err(|reason| {
+        let answer = format!("err: {}", printable(reason.as_bytes(), MAX_REASON));
+        CallError::Failed(Failure::Rejected { export, answer })
+    })
+}
