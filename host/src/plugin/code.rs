@@ -156,7 +156,7 @@ impl Code {
         match &self.form {
             Form::CoreModule { exports, .. } => exports.on_timer.is_some(),
             Form::Command { .. } => false,
-            Form::Component { exports, .. } => exports.on_timer.is_some(),
+            Form::Component { exports, .. } => exports.plugin.is_some(),
         }
     }
 

@@ -43,17 +43,20 @@ pub(super) struct Component {
     pub(super) store: Store<State>,
     /// The next chunk.
     pub(super) chunk: Vec<u8>,
-    on_chunk: OnChunk,
-    on_open: Option<TypedFunc<(), Answer<Opened>>>,
-    on_end: Option<TypedFunc<(), Answer<()>>>,
-    on_timer: Option<TypedFunc<(), Answer<Next>>>,
+    world: World,
     pub(super) budget: CallBudget,
 }
 
-/// `on-chunk`, by world.
-enum OnChunk {
+/// What it exports, by world.
+#[derive(Clone, Copy)]
+enum World {
     Filter(TypedFunc<(Vec<u8>,), ()>),
-    Plugin(TypedFunc<(Vec<u8>,), Answer<Next>>),
+    Plugin {
+        on_open: TypedFunc<(), Answer<Opened>>,
+        on_chunk: TypedFunc<(Vec<u8>,), Answer<Next>>,
+        on_end: TypedFunc<(), Answer<()>>,
+        on_timer: TypedFunc<(), Answer<Next>>,
+    },
 }
 
 /// Defines the interfaces of the package in `linker`.
@@ -114,23 +117,20 @@ impl Component {
             Came::Exited => return Err(failed("it exited before it was ready")),
         };
         let wrong = |error: wasmtime::Error| failed(error.to_string());
-        let on_chunk = if exports.is_filter {
-            instance.get_typed_func(&mut store, exports.on_chunk).map(OnChunk::Filter)
-        } else {
-            instance.get_typed_func(&mut store, exports.on_chunk).map(OnChunk::Plugin)
+        let world = match &exports.plugin {
+            None => World::Filter(instance.get_typed_func(&mut store, exports.on_chunk).map_err(wrong)?),
+            Some(plugin) => World::Plugin {
+                on_chunk: instance.get_typed_func(&mut store, exports.on_chunk).map_err(wrong)?,
+                on_open: instance.get_typed_func(&mut store, plugin.on_open).map_err(wrong)?,
+                on_end: instance.get_typed_func(&mut store, plugin.on_end).map_err(wrong)?,
+                on_timer: instance.get_typed_func(&mut store, plugin.on_timer).map_err(wrong)?,
+            },
         };
-        let on_chunk = on_chunk.map_err(wrong)?;
-        let on_open = exports.on_open.map(|index| instance.get_typed_func(&mut store, index));
-        let on_open = on_open.transpose().map_err(wrong)?;
-        let on_end = exports.on_end.map(|index| instance.get_typed_func(&mut store, index));
-        let on_end = on_end.transpose().map_err(wrong)?;
-        let on_timer = exports.on_timer.map(|index| instance.get_typed_func(&mut store, index));
-        let on_timer = on_timer.transpose().map_err(wrong)?;
-        Ok(Self { store, chunk: Vec::new(), on_chunk, on_open, on_end, on_timer, budget })
+        Ok(Self { store, chunk: Vec::new(), world, budget })
     }
 
     pub(super) async fn open(&mut self) -> Result<Opened, CallError> {
-        let Some(on_open) = self.on_open else {
+        let World::Plugin { on_open, .. } = self.world else {
             return Ok(Opened::GoOn);
         };
         Ok(match self.call(&on_open, ()).await? {
@@ -141,9 +141,9 @@ impl Component {
 
     pub(super) async fn chunk(&mut self) -> Result<Next, CallError> {
         let chunk = (std::mem::take(&mut self.chunk),);
-        match self.on_chunk {
-            OnChunk::Plugin(on_chunk) => next(name::ON_CHUNK, self.call(&on_chunk, chunk).await?),
-            OnChunk::Filter(on_chunk) => Ok(match self.call(&on_chunk, chunk).await? {
+        match self.world {
+            World::Plugin { on_chunk, .. } => next(name::ON_CHUNK, self.call(&on_chunk, chunk).await?),
+            World::Filter(on_chunk) => Ok(match self.call(&on_chunk, chunk).await? {
                 Came::Back(()) => Next::GoOn,
                 Came::Exited => Next::Finish,
             }),
@@ -151,7 +151,7 @@ impl Component {
     }
 
     pub(super) async fn end(&mut self) -> Result<(), CallError> {
-        let Some(on_end) = self.on_end else {
+        let World::Plugin { on_end, .. } = self.world else {
             return Ok(());
         };
         match self.call(&on_end, ()).await? {
@@ -161,7 +161,7 @@ impl Component {
     }
 
     pub(super) async fn fire_timer(&mut self) -> Result<Next, CallError> {
-        let Some(on_timer) = self.on_timer else {
+        let World::Plugin { on_timer, .. } = self.world else {
             return Ok(Next::GoOn);
         };
         next(name::ON_TIMER, self.call(&on_timer, ()).await?)

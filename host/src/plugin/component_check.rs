@@ -22,6 +22,9 @@ pub(super) mod name {
     pub(in super::super) const ON_TIMER: &str = "on-timer";
 }
 
+/// What the interfaces of WASI begin with.
+const WASI: &str = "wasi:";
+
 /// Interfaces of WASI that no plugin gets.
 const NEVER_GRANTED: [&str; 2] = ["wasi:sockets/", "wasi:http/"];
 
@@ -31,11 +34,15 @@ const NEXT: [&str; 3] = ["go-on", "finish", "pass"];
 /// Where the exports are, looked up once.
 pub(super) struct ComponentExports {
     pub(super) on_chunk: ComponentExportIndex,
-    /// World `filter`: `on-chunk` has no result.
-    pub(super) is_filter: bool,
-    pub(super) on_open: Option<ComponentExportIndex>,
-    pub(super) on_end: Option<ComponentExportIndex>,
-    pub(super) on_timer: Option<ComponentExportIndex>,
+    /// The others, which the world `plugin` has and the world `filter` has not.
+    pub(super) plugin: Option<PluginExports>,
+}
+
+/// The exports that only the world `plugin` has.
+pub(super) struct PluginExports {
+    pub(super) on_open: ComponentExportIndex,
+    pub(super) on_end: ComponentExportIndex,
+    pub(super) on_timer: ComponentExportIndex,
 }
 
 /// Looks at imports and exports.
@@ -67,19 +74,37 @@ pub(super) fn check_component(engine: &Engine, component: &Component) -> Result<
             "func(chunk: list<u8>), or with a result<next, string> in the world plugin",
         ));
     }
-    let index = |name: &str| component.get_export_index(None, name);
-    let optional = |name: &str, ok: Option<&[&str]>, expected: &str| match function(name)? {
-        Some(function) if parameters(&function).is_empty() && answers(&function, ok) => Ok(index(name)),
-        Some(_) => Err(wrong(name, expected)),
-        None => Ok(None),
+    let index = |name: &str| {
+        let index = component.get_export_index(None, name);
+        index.ok_or_else(|| LoadError::new(format!("its export {name} cannot be found")))
     };
-    Ok(ComponentExports {
-        on_chunk: index(name::ON_CHUNK).ok_or_else(|| LoadError::new("its export on-chunk is missing"))?,
-        is_filter,
-        on_open: optional(name::ON_OPEN, Some(&OPENED), "func() -> result<opened, string>")?,
-        on_end: optional(name::ON_END, None, "func() -> result<_, string>")?,
-        on_timer: optional(name::ON_TIMER, Some(&NEXT), "func() -> result<next, string>")?,
-    })
+    let on_chunk = index(name::ON_CHUNK)?;
+    let others = [
+        (name::ON_OPEN, Some(&OPENED[..]), "func() -> result<opened, string>"),
+        (name::ON_END, None, "func() -> result<_, string>"),
+        (name::ON_TIMER, Some(&NEXT[..]), "func() -> result<next, string>"),
+    ];
+    for (name, ok, expected) in others {
+        match function(name)? {
+            Some(_) if is_filter => {
+                return Err(LoadError::new(format!(
+                    "it exports {name}, which belongs to the world plugin, and an on-chunk of the world filter"
+                )));
+            }
+            None if is_filter => {}
+            None => {
+                return Err(LoadError::new(format!("it does not export {name}, as the world plugin must")));
+            }
+            Some(function) if parameters(&function).is_empty() && answers(&function, ok) => {}
+            Some(_) => return Err(wrong(name, expected)),
+        }
+    }
+    if is_filter {
+        return Ok(ComponentExports { on_chunk, plugin: None });
+    }
+    let [on_open, on_end, on_timer] = [name::ON_OPEN, name::ON_END, name::ON_TIMER].map(index);
+    let plugin = PluginExports { on_open: on_open?, on_end: on_end?, on_timer: on_timer? };
+    Ok(ComponentExports { on_chunk, plugin: Some(plugin) })
 }
 
 fn check_import(import: &str) -> Result<(), LoadError> {
@@ -89,7 +114,11 @@ fn check_import(import: &str) -> Result<(), LoadError> {
         )));
     }
     let Some(interface) = import.strip_prefix(PACKAGE) else {
-        return Ok(());
+        return if import.starts_with(WASI) {
+            Ok(())
+        } else {
+            Err(LoadError::new(format!("it imports {import}, which this host does not have")))
+        };
     };
     // Another version of the same major one: the linker knows what of it there is.
     let version = interface.split_once('@').map_or("", |(_, version)| version);

@@ -22,6 +22,8 @@ const MAX_ENTRIES: usize = 10_000;
 pub struct Bad {
     pub file: PathBuf,
     pub reason: String,
+    /// It is the source of a file that is served, most likely: nothing is wrong.
+    pub is_source: bool,
 }
 
 /// What tells whether a file is still the same, without reading it. The time of change cannot be
@@ -192,10 +194,10 @@ fn choose(files: &[PathBuf]) -> (BTreeMap<String, PathBuf>, Vec<Bad>) {
         if !is_name(name) {
             let reason = "its name is not one: letters, digits, '.', '_' and '-', at most 64, and a \
                           letter or digit first";
-            bad.push(Bad { file: file.clone(), reason: reason.to_owned() });
+            bad.push(Bad { file: file.clone(), reason: reason.to_owned(), is_source: false });
         } else if let Some(other) = chosen.get(name) {
-            let reason = format!("{} has the same name", other.display());
-            bad.push(Bad { file: file.clone(), reason });
+            let reason = format!("{} beside it is served", other.display());
+            bad.push(Bad { file: file.clone(), reason, is_source: true });
         } else {
             chosen.insert(name.to_owned(), file.clone());
         }

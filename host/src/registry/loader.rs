@@ -294,7 +294,7 @@ impl Loader {
             Err(reason) => {
                 self.metrics.host.bad_reloads.increment();
                 tracing::error!(?file, reason = reason.as_str(), "not loaded; the routes stay as they are");
-                (self.routes.clone(), Some(Bad { file, reason }))
+                (self.routes.clone(), Some(Bad { file, reason, is_source: false }))
             }
         };
         let is_changed = routes != self.routes || problem != self.routes_problem;
@@ -309,7 +309,12 @@ impl Loader {
         }
         let known: HashSet<&Path> = self.bad.iter().map(|bad| bad.file.as_path()).collect();
         for bad in bad.iter().filter(|bad| !known.contains(bad.file.as_path())) {
-            tracing::error!(file = ?bad.file, reason = bad.reason.as_str(), serving = "nothing", "not loaded");
+            let (file, reason) = (&bad.file, bad.reason.as_str());
+            if bad.is_source {
+                tracing::info!(?file, reason, "not loaded");
+            } else {
+                tracing::error!(?file, reason, serving = "nothing", "not loaded");
+            }
         }
         self.bad = bad.to_vec();
         true
@@ -318,7 +323,8 @@ impl Loader {
     /// Swaps the table.
     fn publish(&mut self) {
         self.number += 1;
-        let problems = self.bad.iter().chain(&self.routes_problem).cloned().collect();
+        let problems =
+            self.bad.iter().filter(|bad| !bad.is_source).chain(&self.routes_problem).cloned().collect();
         let generation = Generation::new(self.number, self.entries.clone(), &self.routes, problems);
         let before = self.registry.current();
         for (route, alias) in generation.aliases() {
