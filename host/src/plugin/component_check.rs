@@ -25,8 +25,9 @@ pub(super) mod name {
 /// What the interfaces of WASI begin with.
 const WASI: &str = "wasi:";
 
-/// Interfaces of WASI that no plugin gets.
-const NEVER_GRANTED: [&str; 2] = ["wasi:sockets/", "wasi:http/"];
+/// An interface of WASI that no plugin gets. (Sockets are there, since Python's components import them
+/// whether they use them or not; but every use is denied.)
+const NEVER_GRANTED: &str = "wasi:http/";
 
 const OPENED: [&str; 4] = ["go-on", "finish", "pass", "hold"];
 const NEXT: [&str; 3] = ["go-on", "finish", "pass"];
@@ -108,10 +109,8 @@ pub(super) fn check_component(engine: &Engine, component: &Component) -> Result<
 }
 
 fn check_import(import: &str) -> Result<(), LoadError> {
-    if NEVER_GRANTED.iter().any(|never| import.starts_with(never)) {
-        return Err(LoadError::new(format!(
-            "it imports {import}, which no plugin is granted: build it without sockets and HTTP"
-        )));
+    if import.starts_with(NEVER_GRANTED) {
+        return Err(LoadError::new(format!("it imports {import}, which no plugin is granted")));
     }
     let Some(interface) = import.strip_prefix(PACKAGE) else {
         return if import.starts_with(WASI) {

@@ -1,7 +1,7 @@
 //! WASI preview 2 for components: wasmtime's own, with what the plugin's
 //! [`Grants`](super::grants::Grants) name. Clocks, random numbers, granted environment and folders;
-//! standard input is empty, standard output and error are the log. Sockets and HTTP are refused at load, by
-//! name ([`super::component_check`]).
+//! standard input is empty, standard output and error are the log. Sockets are there, and every use of
+//! them is denied; HTTP is refused at load, by name ([`super::component_check`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

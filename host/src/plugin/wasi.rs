@@ -86,6 +86,7 @@ pub(super) fn context(state: &State) -> (WasiCtxBuilder, usize) {
     let (plugin, grants) = (&state.plugin, &state.plugin.settings().grants);
     let mut builder = WasiCtxBuilder::new();
     builder.arg(plugin.name()).args(&grants.args).envs(&grants.env).max_random_size(MAX_RANDOM);
+    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     let mut open = 0;
     for dir in &grants.dirs {
         let perms = if dir.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
