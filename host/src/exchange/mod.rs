@@ -31,9 +31,7 @@ use wait::{Event, receive, wait};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
-use crate::plugin::{
-    CallError, Failure, Instance, Outlet, OutletError, Plugin, Response, Tally, Waiting, Wiring,
-};
+use crate::plugin::{CallError, Failure, Instance, Outlet, Plugin, Response, Tally, Waiting, Wiring};
 
 /// Where body bytes come from.
 pub trait Source: Send {
@@ -206,7 +204,7 @@ async fn run(
     match opened {
         Opened::GoOn => instance.begin_response()?,
         Opened::Hold => outlet.invite(),
-        Opened::Finish => return finish(instance, Finished::Early),
+        Opened::Finish => return finish(instance, early(source)),
         Opened::Pass => return hand_over(instance),
     }
     let mut was_timer = false;
@@ -217,11 +215,11 @@ async fn run(
             Event::Chunk(length) => supervise(pin!(instance.chunk(length)), source, outlet).await?,
             Event::Timer => supervise(pin!(instance.fire_timer()), source, outlet).await?,
             Event::End => return end(instance, source, outlet).await,
-            Event::Mute => return finish(instance, Finished::Early),
+            Event::Mute => return finish(instance, early(source)),
         };
         match next {
             Next::GoOn => {}
-            Next::Finish => return finish(instance, Finished::Early),
+            Next::Finish => return finish(instance, early(source)),
             Next::Pass => return hand_over(instance),
         }
     }
@@ -242,6 +240,7 @@ async fn end(
     }
     supervise(pin!(instance.end()), source, outlet).await?;
     while let Some(due) = instance.timer() {
+        instance.begin_before_wait()?;
         flush(outlet).await?;
         let mut alarm = pin!(sleep_until(due));
         let (way_out, way_in) = (&mut *outlet, &mut *source);
@@ -263,6 +262,11 @@ async fn end(
         }
     }
     finish(instance, Finished::Complete)
+}
+
+/// What it means that the plugin has finished: where there is no body, it is first in nothing.
+fn early(source: &impl Source) -> Finished {
+    if source.has_body() { Finished::Early } else { Finished::Complete }
 }
 
 fn finish(instance: &mut Instance, finished: Finished) -> Result<Then, Stopped> {
@@ -306,8 +310,8 @@ pub async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
 }
 
 /// What an outlet's refusal means for the exchange.
-fn broken_by(error: OutletError) -> Broken {
-    match CallError::from(error) {
+fn broken_by(error: impl Into<CallError>) -> Broken {
+    match error.into() {
         CallError::Gone => Broken::Gone,
         CallError::Failed(failure) => Broken::Plugin { failure, status: 500 },
     }

@@ -50,7 +50,7 @@ pub(super) async fn wait(
                 match poll_sleep(source, outlet, context) {
                     Poll::Ready(event) => return Poll::Ready(event),
                     Poll::Pending if is_due(&mut alarm, context) => return Poll::Ready(Ok(Event::Timer)),
-                    Poll::Pending if is_flushed => return Poll::Pending,
+                    Poll::Pending if is_flushed && !begins(instance)? => return Poll::Pending,
                     Poll::Pending => {
                         is_flushed = true;
                         continue;
@@ -66,11 +66,11 @@ pub(super) async fn wait(
             if input_first && is_due(&mut alarm, context) {
                 return Poll::Ready(Ok(Event::Timer));
             }
-            if is_flushed {
+            if is_flushed && !begins(instance)? {
                 instance.tally().usage().wait_for(Waiting::Input);
                 return Poll::Pending;
             }
-            // What had arrived was no body byte yet, only framing.
+            // What had arrived was no body byte yet, only framing; or the head is to be flushed now.
             is_flushed = true;
         }
     })
@@ -80,6 +80,11 @@ pub(super) async fn wait(
         receive(instance.tally(), length)?;
     }
     Ok(event)
+}
+
+/// Whether a program has let its response head go just now, since it has to wait.
+fn begins(instance: &mut Instance) -> Result<bool, Broken> {
+    instance.begin_before_wait().map_err(broken_by)
 }
 
 /// Reads body bytes to where the instance wants them.

@@ -13,6 +13,7 @@ use super::failure::{CallError, Deadline, Failure, classify};
 use super::instance::Wiring;
 use super::module::Plugin;
 use super::state::{Meter, Refused, State, thread_cpu};
+use super::ticker::Ticker;
 use super::usage::Tally;
 
 /// How soon a call that waits in `emit` is looked at again, at the least.
@@ -21,6 +22,7 @@ const MIN_RECHECK: Duration = Duration::from_millis(10);
 /// What a call needs to know of time, outside of the store that the call borrows.
 pub(super) struct CallBudget {
     meter: Arc<Meter>,
+    ticker: Arc<Ticker>,
     pub(super) tally: Tally,
     cpu_per_call: Duration,
     time_per_call: Duration,
@@ -39,6 +41,7 @@ pub(super) fn store(plugin: &Arc<Plugin>, wiring: Wiring) -> (Store<State>, Call
     let state = State::new(Arc::clone(plugin), wiring);
     let budget = CallBudget {
         meter: Arc::clone(&state.meter),
+        ticker: Arc::clone(&state.ticker),
         tally: state.tally.clone(),
         cpu_per_call: plugin.limits.cpu_per_call,
         time_per_call: plugin.limits.time_per_call,
@@ -121,6 +124,8 @@ impl CallBudget {
         poll_fn(|context| {
             if alarm.is_some() {
                 self.meter.resume();
+                // It may have been suspended for so long that the ticker rests.
+                self.ticker.touch();
             }
             if let Poll::Ready(output) = self.poll_counted(call.as_mut(), context)? {
                 return Poll::Ready(Ok(output));

@@ -8,7 +8,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 use wasmtime::{InstancePre, Store};
@@ -29,6 +29,8 @@ type Call = dyn Future<Output = (wasmtime::Result<()>, Store<State>)> + Send;
 pub(super) struct Command {
     program: Program,
     stdin: Arc<Stdin>,
+    /// The program was told to let the response head go. (It may have done so by writing before.)
+    has_begun: bool,
     budget: CallBudget,
 }
 
@@ -66,19 +68,38 @@ impl Command {
             let outcome = start.call_async(&mut store, ()).await;
             (outcome, store)
         });
-        Ok(Self { program: Program::Running(call), stdin, budget })
+        Ok(Self { program: Program::Running(call), stdin, has_begun: false, budget })
     }
 
     pub(super) const fn tally(&self) -> &Tally {
         &self.budget.tally
     }
 
-    /// A program that waits has let its head go before: see `State::wait`.
+    /// Lets the response head go. A program in the middle of its call does it itself, without a step
+    /// further.
     pub(super) fn begin_response(&mut self) -> Result<(), CallError> {
-        match &mut self.program {
-            Program::Running(_) => Ok(()),
-            Program::Ended(store) => Ok(store.data_mut().begin_response()?),
+        let call = match &mut self.program {
+            Program::Running(call) => call,
+            Program::Ended(store) => return Ok(store.data_mut().begin_response()?),
+        };
+        if std::mem::replace(&mut self.has_begun, true) {
+            return Ok(());
         }
+        self.stdin.begin();
+        match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Ok(()),
+            // Nobody is there to receive it.
+            Poll::Ready((outcome, store)) => {
+                let settled = calls::settle(outcome, store.data());
+                self.program = Program::Ended(store);
+                settled.map(drop)
+            }
+        }
+    }
+
+    /// Whether the head has to go now that the program waits.
+    pub(super) const fn holds_head(&self) -> bool {
+        matches!(self.program, Program::Running(_)) && !self.has_begun
     }
 
     pub(super) fn wants_input(&self) -> bool {
@@ -94,10 +115,11 @@ impl Command {
         self.stdin.put(put)
     }
 
-    /// Runs until it first waits.
+    /// Runs until it first waits. The head is held: what it waits for may have arrived already, and it may
+    /// end with another status then.
     pub(super) async fn open(&mut self) -> Result<Opened, CallError> {
         Ok(match self.resume().await? {
-            Pause::Asks => Opened::GoOn,
+            Pause::Asks => Opened::Hold,
             Pause::Ended => Opened::Finish,
         })
     }
@@ -123,7 +145,7 @@ impl Command {
     }
 
     async fn resume(&mut self) -> Result<Pause, CallError> {
-        let Self { program, stdin, budget } = self;
+        let Self { program, stdin, budget, .. } = self;
         let Program::Running(call) = program else {
             return Ok(Pause::Ended);
         };

@@ -3,14 +3,16 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use wasmtime::component::{ComponentNamedList, ComponentType, InstancePre, Lift, Linker, Lower, TypedFunc};
+use wasmtime::component::{
+    ComponentNamedList, ComponentType, InstancePre, Lift, Linker, Lower, TypedFunc, WasmList, WasmStr,
+};
 use wasmtime::{Store, StoreContextMut};
 
 use super::abi::{Next, Opened};
 use super::calls::{self, CallBudget, Came, failed};
 use super::component_check::{ComponentExports, name};
 use super::failure::{CallError, Failure, Thrown};
-use super::hostcalls::{printable, write_log};
+use super::hostcalls::{MAX_LOG_LINE, printable, write_log};
 use super::preview2;
 use super::state::State;
 
@@ -31,6 +33,9 @@ enum Level {
     #[component(name = "error")]
     Error,
 }
+
+/// The most bytes that are copied out of a component at a time, to be emitted.
+const MAX_PIECE: usize = 64 * 1024;
 
 /// The most bytes of the reason of a rejection that are shown.
 const MAX_REASON: usize = 256;
@@ -62,12 +67,11 @@ enum World {
 /// Defines the interfaces of the package in `linker`.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut output = linker.instance(name::OUTPUT)?;
-    output.func_wrap_async("emit", |mut store: StoreContextMut<'_, State>, (bytes,): (Vec<u8>,)| {
-        Box::new(async move { Ok(store.data_mut().emit(&bytes).await?) })
-    })?;
+    output.func_wrap_async("emit", |store, (bytes,): (WasmList<u8>,)| Box::new(emit(store, bytes)))?;
     let mut host = linker.instance(name::HOST)?;
-    host.func_wrap("log", |mut store, (level, line): (Level, String)| {
-        Ok(write_log(store.data_mut(), level as u32, line.as_bytes())?)
+    host.func_wrap("log", |mut store: StoreContextMut<'_, State>, (level, line): (Level, WasmStr)| {
+        let line = line.to_str(&store)?.bytes().take(MAX_LOG_LINE).collect::<Vec<_>>();
+        Ok(write_log(store.data_mut(), level as u32, &line)?)
     })?;
     host.func_wrap("request-field", |store: StoreContextMut<'_, State>, (name,): (String,)| {
         let value = store.data().request.field(name.as_bytes());
@@ -93,6 +97,21 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     // Types alone; the interface must be there.
     linker.instance(name::TYPES)?;
     preview2::link(linker)
+}
+
+/// Emits a piece at a time: what waits for the client stays in the component's memory, which its limit
+/// counts.
+async fn emit(mut store: StoreContextMut<'_, State>, bytes: WasmList<u8>) -> wasmtime::Result<()> {
+    let mut piece = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &bytes.as_le_slice(&store)[at..];
+        piece.clear();
+        piece.extend_from_slice(&rest[..rest.len().min(MAX_PIECE)]);
+        at += piece.len();
+        store.data_mut().emit(&piece).await?;
+    }
+    Ok(())
 }
 
 /// 0 cancels. A component without `on-timer` would not hear it ring.

@@ -10,7 +10,7 @@ use super::memory;
 use super::state::State;
 
 /// The most bytes of one log line; what is beyond is cut.
-const MAX_LOG_LINE: usize = 4 * 1024;
+pub(super) const MAX_LOG_LINE: usize = 4 * 1024;
 
 /// Defines all imports in `linker`.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {

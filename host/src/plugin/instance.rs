@@ -117,6 +117,19 @@ impl Instance {
         }
     }
 
+    /// Lets the response head go if this is a program that is about to wait, and has not let it go yet.
+    /// Says whether it was so.
+    ///
+    /// # Errors
+    ///
+    /// See [`Instance::begin_response`].
+    pub fn begin_before_wait(&mut self) -> Result<bool, CallError> {
+        match &mut self.0 {
+            Running::Command(command) if command.holds_head() => command.begin_response().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
     /// Whether it would take a chunk now, or the body's end. Only a command that sleeps does not.
     #[must_use]
     pub fn wants_input(&self) -> bool {

@@ -2,6 +2,7 @@
 //! the middle of its one call, and the exchange outside of it have in common.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -29,6 +30,15 @@ impl Asks {
     }
 }
 
+/// What a program that is suspended is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// To let its response head go, and to wait on.
+    Begin,
+    /// To go on.
+    GoOn,
+}
+
 /// Both sides belong to one task: the lock is never contended, and nobody needs waking.
 #[derive(Debug, Default)]
 pub(super) struct Stdin(Mutex<Inner>);
@@ -40,6 +50,8 @@ struct Inner {
     taken: usize,
     at_end: bool,
     asks: Option<Asks>,
+    /// It waits for long: the response head is to go.
+    must_begin: bool,
     /// Descriptors 0 to 2 that the program has closed, a bit each.
     closed: u8,
 }
@@ -53,6 +65,20 @@ impl Stdin {
     /// The program's side: suspends it.
     pub(super) fn ask(&self, asks: Asks) {
         self.lock().asks = Some(asks);
+    }
+
+    /// The program's side: ready when it is to do something.
+    pub(super) fn poll_answer(&self) -> Poll<Answer> {
+        let mut inner = self.lock();
+        if inner.asks.is_none() {
+            return Poll::Ready(Answer::GoOn);
+        }
+        if std::mem::take(&mut inner.must_begin) { Poll::Ready(Answer::Begin) } else { Poll::Pending }
+    }
+
+    /// The exchange's side: the program is to let its response head go when it is polled.
+    pub(super) fn begin(&self) {
+        self.lock().must_begin = true;
     }
 
     /// What the program waits for, if it does.
@@ -171,6 +197,18 @@ mod tests {
             answer(&stdin);
             assert_eq!(stdin.asks(), None);
         }
+    }
+
+    #[test]
+    fn a_program_that_waits_is_told_to_begin_once() {
+        let stdin = Stdin::default();
+        stdin.ask(Asks::INPUT);
+        assert_eq!(stdin.poll_answer(), Poll::Pending);
+        stdin.begin();
+        assert_eq!(stdin.poll_answer(), Poll::Ready(Answer::Begin));
+        assert_eq!(stdin.poll_answer(), Poll::Pending);
+        stdin.end();
+        assert_eq!(stdin.poll_answer(), Poll::Ready(Answer::GoOn));
     }
 
     #[test]

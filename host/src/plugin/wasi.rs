@@ -14,7 +14,7 @@
 
 use wasmtime::{Caller, Linker};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use super::failure::Thrown;
 use super::hostcalls::write_log;
@@ -66,6 +66,9 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap_async(MODULE, "fd_fdstat_get", |caller, (descriptor, stat)| {
         Box::new(fd_fdstat_get(caller, descriptor, stat))
     })?;
+    // wasmtime's own refuses codes from 126 on.
+    linker
+        .func_wrap(MODULE, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) })?;
     wasi_files::link(linker)?;
     wasi_stdin::link(linker)?;
     linker.allow_shadowing(false);

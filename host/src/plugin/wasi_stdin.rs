@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,8 +16,9 @@ use wiggle::GuestMemory;
 use super::failure::Thrown;
 use super::memory;
 use super::state::State;
-use super::stdin::{Asks, Stdin};
+use super::stdin::{Answer, Asks, Stdin};
 use super::wasi::{BAD_DESCRIPTOR, FAULT, INVALID, MAX_PIECES, MODULE, SUCCESS, piece, store, wasi};
+use super::wasi_files::is_ours;
 
 /// The most subscriptions of one `poll_oneoff`: a program has a handful of descriptors.
 const MAX_SUBSCRIPTIONS: u32 = 1_024;
@@ -26,6 +26,10 @@ const MAX_SUBSCRIPTIONS: u32 = 1_024;
 /// The size of a `subscription` and of an `event` in bytes.
 const SUBSCRIPTION: u32 = 48;
 const EVENT: u32 = 32;
+
+/// The shortest wait of a `poll_oneoff` that finds nothing: a program that asks again and again without
+/// waiting must not be a way around the budget of a call, and input has to have a chance to come.
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// How much a write to an output that is always ready is said to take.
 const WRITE_ROOM: u64 = 64 * 1024;
@@ -43,12 +47,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Suspends the program until it has what it asks for. The response head goes before: the client may be
-/// waiting for it.
+/// Suspends the program until it has what it asks for. If that takes a while, the exchange has it let the
+/// response head go meanwhile.
 async fn wait(caller: &mut Caller<'_, State>, stdin: &Stdin, asks: Asks) -> Result<(), Thrown> {
-    caller.data_mut().begin_response()?;
     stdin.ask(asks);
-    poll_fn(|_| if stdin.asks().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
+    while poll_fn(|_| stdin.poll_answer()).await == Answer::Begin {
+        caller.data_mut().begin_response()?;
+    }
     caller.data_mut().begin_call();
     caller.as_context_mut().set_epoch_deadline(1);
     Ok(())
@@ -135,7 +140,7 @@ async fn poll_oneoff(
     }
     let mut asked = Vec::with_capacity(count as usize);
     for index in 0..count {
-        asked.push(subscription(&mut caller, subscriptions + index * SUBSCRIPTION)?);
+        asked.push(subscription(&mut caller, subscriptions + index * SUBSCRIPTION).await?);
     }
     let due = asked.iter().filter_map(|asked| match asked.about {
         About::Clock(due) => Some(due),
@@ -143,17 +148,22 @@ async fn poll_oneoff(
     });
     let due = due.min();
     let wants_input = asked.iter().any(|asked| matches!(asked.about, About::Read(0)));
+    // Input that has arrived is not seen before it is asked for.
+    let mut must_ask = wants_input && stdin.available().is_none() && !stdin.is_closed(0);
     let happened = loop {
         let now = Instant::now();
         let happened: Vec<_> = asked.iter().filter_map(|asked| event(asked, &stdin, now)).collect();
-        if !happened.is_empty() {
+        if !happened.is_empty() && !must_ask {
             break happened;
         }
+        let is_ready = !happened.is_empty();
         let asks = match due {
+            _ if is_ready => Asks::until(wants_input, now + MIN_WAIT),
             Some(due) => Asks::until(wants_input, due),
             None => Asks::INPUT,
         };
         wait(&mut caller, &stdin, asks).await?;
+        must_ask = false;
     };
     let (bytes, _) = memory::with_state(&mut caller)?;
     for (index, event) in (0_u32..).zip(&happened) {
@@ -163,7 +173,7 @@ async fn poll_oneoff(
 }
 
 /// The subscription at `place`, which lies in the memory.
-fn subscription(caller: &mut Caller<'_, State>, place: u32) -> wasmtime::Result<Subscription> {
+async fn subscription(caller: &mut Caller<'_, State>, place: u32) -> wasmtime::Result<Subscription> {
     let (bytes, state) = memory::with_state(caller)?;
     let place = place as usize;
     let mut entry = [0; SUBSCRIPTION as usize];
@@ -175,11 +185,23 @@ fn subscription(caller: &mut Caller<'_, State>, place: u32) -> wasmtime::Result<
             let is_absolute = entry[40] & 1 != 0;
             clock(state, bytes, word(16), long(24), is_absolute)?.map_or(About::Wrong(INVALID), About::Clock)
         }
+        READ | WRITE if !is_ours(word(16)) && !is_open(state, bytes, word(16)).await => {
+            About::Wrong(BAD_DESCRIPTOR)
+        }
         READ => About::Read(word(16)),
         WRITE => About::Write(word(16)),
         _ => About::Wrong(INVALID),
     };
     Ok(Subscription { userdata: long(0), kind: entry[8], about })
+}
+
+/// Whether the program has opened this file or folder.
+async fn is_open(state: &mut State, bytes: &mut [u8], descriptor: u32) -> bool {
+    if state.plugin.settings().grants.dirs.is_empty() {
+        return false;
+    }
+    let mut memory = GuestMemory::Unshared(bytes);
+    wasi(state).context.fd_fdstat_get(&mut memory, descriptor.into()).await.is_ok()
 }
 
 /// When the time of a clock has come, if there is such a clock.
