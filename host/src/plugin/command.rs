@@ -54,9 +54,10 @@ impl Command {
         exports: &CommandExports,
         (mut store, budget): (Store<State>, CallBudget),
     ) -> Result<Self, CallError> {
+        let instance = instantiate(pre, &mut store, &budget).await?;
+        // Not before: a start function that reads would wait for ever.
         let stdin = Arc::new(Stdin::default());
         store.data_mut().stdin = Some(Arc::clone(&stdin));
-        let instance = instantiate(pre, &mut store, &budget).await?;
         find_memory(instance, &mut store, &exports.memory)?;
         let start = instance
             .get_module_export(&mut store, &exports.start)

@@ -37,6 +37,9 @@ enum Level {
 /// The most bytes that are copied out of a component at a time, to be emitted.
 const MAX_PIECE: usize = 64 * 1024;
 
+/// The most bytes of a name or a value: four times what a response head may have in all.
+const MAX_TEXT: usize = 64 * 1024;
+
 /// The most bytes of the reason of a rejection that are shown.
 const MAX_REASON: usize = 256;
 
@@ -73,22 +76,24 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let line = line.to_str(&store)?.bytes().take(MAX_LOG_LINE).collect::<Vec<_>>();
         Ok(write_log(store.data_mut(), level as u32, &line)?)
     })?;
-    host.func_wrap("request-field", |store: StoreContextMut<'_, State>, (name,): (String,)| {
+    host.func_wrap("request-field", |store: StoreContextMut<'_, State>, (name,): (WasmStr,)| {
+        let name = text(&store, &name)?;
         let value = store.data().request.field(name.as_bytes());
         Ok((value.map(|value| String::from_utf8_lossy(&value).into_owned()),))
     })?;
-    host.func_wrap("response-status", |mut store, (code,): (u16,)| {
+    host.func_wrap("response-status", |mut store: StoreContextMut<'_, State>, (code,): (u16,)| {
         Ok((store.data_mut().response.set_status(code.into()),))
     })?;
     host.func_wrap(
         "response-field",
-        |mut store: StoreContextMut<'_, State>, (name, value): (String, String)| {
-            let state = store.data_mut();
-            let (name, value) = (name.as_bytes(), value.as_bytes());
+        |mut store: StoreContextMut<'_, State>, (name, value): (WasmStr, WasmStr)| {
+            let (name, value) = (text(&store, &name)?, text(&store, &value)?);
+            let (state, name, value) = (store.data_mut(), name.as_bytes(), value.as_bytes());
             Ok((state.outlet.accepts_field(name, value) && state.response.set_field(name, value),))
         },
     )?;
-    host.func_wrap("config", |store: StoreContextMut<'_, State>, (key,): (String,)| {
+    host.func_wrap("config", |store: StoreContextMut<'_, State>, (key,): (WasmStr,)| {
+        let key = text(&store, &key)?;
         Ok((store.data().plugin.settings().config.get(&key).cloned(),))
     })?;
     host.func_wrap("set-timer", |mut store: StoreContextMut<'_, State>, (milliseconds,): (u32,)| {
@@ -97,6 +102,16 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     // Types alone; the interface must be there.
     linker.instance(name::TYPES)?;
     preview2::link(linker)
+}
+
+/// A name or a value that a component passes.
+fn text(store: &StoreContextMut<'_, State>, text: &WasmStr) -> wasmtime::Result<String> {
+    let text = text.to_str(store)?;
+    if text.len() > MAX_TEXT {
+        let reason = format!("a name or value of {} bytes, beyond the bound of {MAX_TEXT}", text.len());
+        return Err(Thrown::Fault(reason).into());
+    }
+    Ok(text.into_owned())
 }
 
 /// Emits a piece at a time: what waits for the client stays in the component's memory, which its limit

@@ -77,6 +77,7 @@ pub struct Engine {
     pub(super) linker: Arc<Linker<State>>,
     pub(super) component_linker: Arc<ComponentLinker<State>>,
     pub(super) ticker: Arc<Ticker>,
+    max_instances: u32,
 }
 
 impl Engine {
@@ -108,13 +109,25 @@ impl Engine {
         })
         .context("no thread for the ticker")?;
         let (linker, component_linker) = (Arc::new(linker), Arc::new(component_linker));
-        Ok(Self { wasmtime: engine, linker, component_linker, ticker: Arc::new(ticker) })
+        Ok(Self {
+            wasmtime: engine,
+            linker,
+            component_linker,
+            ticker: Arc::new(ticker),
+            max_instances: options.max_instances,
+        })
     }
 
     /// The heartbeat, which is also a coarse clock.
     #[must_use]
     pub fn ticker(&self) -> Arc<Ticker> {
         Arc::clone(&self.ticker)
+    }
+
+    /// The most instances of exchanges at a time.
+    #[must_use]
+    pub const fn max_instances(&self) -> u32 {
+        self.max_instances
     }
 
     /// The most instances that this system has mappings for.

@@ -14,7 +14,7 @@ use super::instance::Wiring;
 use super::limits::{Limit, MAX_TABLE_ELEMENTS, TABLE_ELEMENT};
 use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
-use super::preview2::Preview2;
+use super::preview2::{self, Preview2};
 use super::stdin::Stdin;
 use super::ticker::Ticker;
 use super::usage::{ExchangeId, Tally, Waiting};
@@ -145,7 +145,7 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         // A last line beyond the limit of lines is dropped: there is no call to fail any more.
-        let _ = wasi::flush_stderr(self);
+        let _ = preview2::log_printed(self).and_then(|()| wasi::flush_stderr(self));
         self.tally.release_memory();
     }
 }

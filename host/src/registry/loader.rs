@@ -251,6 +251,12 @@ impl Loader {
             None => self.compile(&bytes)?,
         };
         let refused = |reason: String| NotLoaded::Refused(reason);
+        let (slots, most) = (code.slots(), self.engine.max_instances());
+        if slots > most {
+            return Err(refused(format!(
+                "an instance of it takes {slots} of the places that --max-exchanges counts, and there are {most}"
+            )));
+        }
         let plugin = Plugin::new(&self.engine, name, code, settings);
         let plugin = plugin.map_err(|error| refused(error.to_string()))?;
         self.runtime.block_on(self.probe(&plugin)).map_err(refused)?;

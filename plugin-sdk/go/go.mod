@@ -1,0 +1,3 @@
+module wasmplex
+
+go 1.24
