@@ -18,7 +18,8 @@ build: ## Build the wasmplex command (about five minutes the first time, on two 
 	$(CARGO) build --release --locked --jobs $(JOBS) --package wasmplex
 
 .PHONY: run
-run: build plugins/rot13.wasm ## Build, then serve the samples on 127.0.0.1:8080
+run: build ## Build, then serve the samples on 127.0.0.1:8080
+	@scripts/plugins.sh rot13
 	@echo
 	@echo "In another terminal type this, then lines of text; each comes back at once:"
 	@echo
@@ -27,28 +28,33 @@ run: build plugins/rot13.wasm ## Build, then serve the samples on 127.0.0.1:8080
 	@exec $(WASMPLEX) serve --plugins plugins --listen $(LISTEN)
 
 .PHONY: test
-test: build plugins ## Run all tests: unit tests, and end to end against the real server
+test: build plugins ## Run all tests: unit tests, end to end against the real server, samples and SDKs
 	$(CARGO) test --release --locked --jobs $(JOBS) --workspace
-	cd plugins/upper && $(CARGO) test --release --locked --jobs $(JOBS)
+	scripts/test-samples.sh
 
 .PHONY: check
 check: ## Format, lints with warnings denied, documentation, deployment files
 	scripts/check-deploy.sh
 	$(CARGO) fmt --all --check
-	cd plugins/upper && $(CARGO) fmt --check
 	$(CARGO) clippy --release --locked --jobs $(JOBS) --workspace --all-targets -- -D warnings
-	cd plugins/upper && $(CARGO) clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --jobs $(JOBS) --workspace --no-deps
+	scripts/check-samples.sh
 
 .PHONY: plugins
-plugins: plugins/rot13.wasm plugins/upper.wasm ## Build the sample plugins whose toolchain is to be had
+plugins: build ## Build the sample plugins whose toolchain is here; say what is missing
+	scripts/plugins.sh
 
-plugins/rot13.wasm: plugins/rot13/rot13.wat | build
-	$(WASMPLEX) build $< -o $@
+.PHONY: plugins-all
+plugins-all: build toolchains ## Get all toolchains, and build all sample plugins
+	scripts/plugins.sh --all
 
-# Exit code 3 says that no wasm target for Rust can be had here; everything else is an error.
-plugins/upper.wasm: $(wildcard plugins/upper/src/*.rs plugin-sdk/rust/src/*.rs) plugins/upper/Cargo.toml
-	@scripts/wasm-rust.sh plugins/upper $@ || { code=$$?; [[ $$code == 3 ]] && echo "skipped: $@"; }
+.PHONY: toolchains
+toolchains: ## Get the compilers of plugin languages (Debian's, PyPI's and npm's packages; a minute)
+	scripts/toolchains.sh >/dev/null
+
+.PHONY: languages
+languages: build plugins ## Measure what plugins of different languages cost (some minutes)
+	scripts/measure-languages.py plugins/rot13*.wasm
 
 .PHONY: bench
 bench: build plugins ## Measure against the same work done natively (about a minute)
@@ -64,4 +70,4 @@ soak: build ## A thousand swaps under load, and a random soak (SOAK=5m)
 .PHONY: clean
 clean: ## Remove all that was built
 	$(CARGO) clean
-	rm -rf plugins/*.wasm plugins/*/target
+	rm -rf plugins/*.wasm plugins/*/target plugins/*/node_modules

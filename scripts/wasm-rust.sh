@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Builds a Rust plugin package for wasm32-unknown-unknown.
+# Builds a Rust plugin package for wasm.
 #
-#   scripts/wasm-rust.sh PACKAGE_DIR OUT.wasm
+#   scripts/wasm-rust.sh [--target TARGET] PACKAGE_DIR OUT.wasm
 #   scripts/wasm-rust.sh plugins/upper plugins/upper.wasm
+#
+# TARGET is wasm32-wasip1 for a package with a src/main.rs, which is a plain program from
+# standard input to standard output (a command), and wasm32-unknown-unknown for all
+# others, unless it is given.
 #
 # Two ways to Rust's library for wasm, tried in this order:
 #
 #   rustup   the target is installed, or `rustup target add` can fetch it
 #   debian   Debian's own Rust with its sources, unpacked (not installed, no root)
-#            into a cache folder: 137 MB to fetch, 600 MB on disk, once
+#            into a cache folder: 137 MB to fetch, 600 MB on disk, once; for wasm32-wasip1
+#            also its wasi-libc, 1 MB, if it is not installed
 #
 # Environment:
 #   WASMPLEX_WASM_RUST   auto (both, the default), rustup or debian
@@ -20,7 +25,6 @@
 # Exit: 0 built, 1 the build failed, 2 usage, 3 no way to build for wasm here.
 set -euo pipefail
 
-readonly TARGET=wasm32-unknown-unknown
 # A target is some 20 MB: enough for a slow line, and no endless wait behind a
 # firewall that drops packets.
 readonly RUSTUP_SECONDS=180
@@ -31,8 +35,21 @@ say() { printf 'wasm-rust: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 main() {
-    if (($# != 2)) || [[ ! -f $1/Cargo.toml ]]; then
-        printf 'usage: %s PACKAGE_DIR OUT.wasm (PACKAGE_DIR has the Cargo.toml of a plugin)\n' "$0" >&2
+    TARGET=
+    if [[ ${1-} == --target ]] && (($# > 1)); then
+        TARGET=$2
+        shift 2
+    fi
+    if (($# != 2)) || [[ $1 == -* || ! -f $1/Cargo.toml ]]; then
+        printf 'usage: %s [--target TARGET] PACKAGE_DIR OUT.wasm (PACKAGE_DIR has the Cargo.toml of a plugin)\n' "$0" >&2
+        exit 2
+    fi
+    if [[ -z $TARGET ]]; then
+        if [[ -f $1/src/main.rs ]]; then TARGET=wasm32-wasip1; else TARGET=wasm32-unknown-unknown; fi
+    fi
+    readonly TARGET
+    if [[ $TARGET != wasm32-wasip1 && $TARGET != wasm32-unknown-unknown ]]; then
+        say "the target is wasm32-wasip1 or wasm32-unknown-unknown, not '$TARGET'"
         exit 2
     fi
     out=$(absolute "$2")
@@ -107,14 +124,50 @@ debian_way() {
         say "there is no linker for wasm: rust-lld (in rustup's toolchains), or: apt install lld"
         return 1
     fi
-    if [[ -x $cache/rustc ]]; then return 0; fi
+    if [[ $TARGET == wasm32-wasip1 ]]; then libc=$(find_wasi_libc) || libc=; else libc=none; fi
+    if [[ -x $cache/rustc && -n $libc ]]; then return 0; fi
     for tool in apt-get apt-cache dpkg-deb dpkg-query; do
         if ! have "$tool"; then
             say "there is no $tool: this is no Debian"
             return 1
         fi
     done
-    fetch_debian
+    if [[ ! -x $cache/rustc ]]; then fetch_debian || return 1; fi
+    if [[ -z $libc ]]; then fetch_wasi_libc && libc=$(find_wasi_libc); fi
+}
+
+# Programs need a C library for WASI: that of the system, or one of our own.
+find_wasi_libc() {
+    local libraries
+    for libraries in /usr/lib/wasm32-wasi "$cache-libc/usr/lib/wasm32-wasi"; do
+        if [[ -f $libraries/crt1-command.o && -f $libraries/libc.a ]]; then
+            echo "$libraries"
+            return 0
+        fi
+    done
+    return 1
+}
+
+fetch_wasi_libc() (
+    new=$(mkdir -p "$(dirname "$cache")" && mktemp -d "$cache-libc.XXXXXX") || exit 1
+    trap 'rm -rf "$new"' EXIT
+    say "fetching Debian's wasi-libc into $cache-libc (1 MB, once)"
+    private_apt "$new/apt" || exit 1
+    if ! apt-get -qq update >&2 || ! unpack "$new" wasi-libc; then
+        say "apt could not fetch wasi-libc"
+        exit 1
+    fi
+    rm -rf "$new/apt"
+    mv -T "$new" "$cache-libc" 2>/dev/null || find_wasi_libc >/dev/null
+)
+
+# Packages into a folder, without installing them.
+unpack() {
+    local folder=$1 package
+    shift
+    (cd "$folder" && apt-get -qq download "$@" >&2) || return 1
+    for package in "$folder"/*.deb; do dpkg-deb -x "$package" "$folder" || return 1; done
+    rm -f "$folder"/*.deb
 }
 
 # Unpacks into a new folder and moves it to its place only when it works, so that
@@ -133,14 +186,13 @@ fetch_debian() (
         say "apt has no package rustc-web, or its servers cannot be reached"
         exit 1
     fi
-    if ! (cd "$new" && apt-get -qq download "${packages[@]}" >&2); then
+    if ! unpack "$new" "${packages[@]}"; then
         say "apt could not fetch ${packages[*]}"
         exit 1
     fi
-    for package in "$new"/*.deb; do dpkg-deb -x "$package" "$new" || exit 1; done
     # Of the sources only the library's are needed: 65 of 550 MB.
     find "$new"/usr/src/rustc-*/ -mindepth 1 -maxdepth 1 ! -name library -exec rm -rf {} +
-    rm -rf "$new"/*.deb "$new/apt"
+    rm -rf "$new/apt"
     write_rustc_wrapper "$new/rustc" && works "$new/rustc" || exit 1
     mv -T "$new" "$cache" 2>/dev/null || [[ -x $cache/rustc ]]
 )
@@ -221,14 +273,18 @@ find_linker() {
 }
 
 build_debian() {
-    local crates=std,panic_abort
+    local crates=std,panic_abort flags=()
     # Without std its 50 s of building are 25.
     if grep -rqs --include='*.rs' 'no_std' src; then crates=core,alloc; fi
     export RUSTC=$cache/rustc
     export RUSTC_BOOTSTRAP=1 # -Zbuild-std on a stable compiler
-    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker CARGO_TARGET_WASM32_WASIP1_LINKER=$linker
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache-target}
-    build -Zbuild-std="$crates" --config "$(remap "$cache/")"
+    if [[ $TARGET == wasm32-wasip1 ]]; then
+        # The C library and the start code that rustup's library for this target brings along.
+        flags=("-Lnative=$libc" -Clink-self-contained=no "-Clink-arg=$libc/crt1-command.o")
+    fi
+    build -Zbuild-std="$crates" --config "$(rustflags "--remap-path-prefix=$cache/=" "${flags[@]}")"
 }
 
 # ---- both ----
@@ -238,13 +294,15 @@ build() {
     if [[ -f Cargo.lock ]]; then locked=(--locked); fi
     # These would replace the flags in the package's own .cargo/config.toml.
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    # Panic messages name source files without the folder that they lie in, so that the
+    # module is the same wherever it is built.
     report=$("$cargo" build --release --target "$TARGET" "${locked[@]}" "$@" \
-        --config "$(remap "$root/")" \
-        --config "$(remap "${CARGO_HOME:-${HOME:-}/.cargo}/registry/src/")" \
+        --config "$(rustflags "--remap-path-prefix=$root/=")" \
+        --config "$(rustflags "--remap-path-prefix=${CARGO_HOME:-${HOME:-}/.cargo}/registry/src/=")" \
         --message-format=json-render-diagnostics) || exit 1
     wasm=$(grep -o '"[^"]*\.wasm"' <<<"$report" | tail -n 1 | tr -d '"') || true
     if [[ -z $wasm ]]; then
-        say "$PWD builds no wasm module: its Cargo.toml needs [lib] crate-type = [\"cdylib\"]"
+        say "$PWD builds no wasm module: it needs [lib] crate-type = [\"cdylib\"], or a src/main.rs"
         exit 1
     fi
     # Under another name first: a host that watches the folder never sees half a file.
@@ -253,11 +311,14 @@ build() {
     say "$out: $(wc -c <"$out") bytes"
 }
 
-# A setting for cargo: panic messages name source files without the folder $1 before
-# them, so that the module is the same wherever it is built.
-remap() {
-    local from=${1//\\/\\\\}
-    printf 'target.%s.rustflags=["--remap-path-prefix=%s="]' "$TARGET" "${from//\"/\\\"}"
+# A setting for cargo: more flags for the compiler, besides the package's own.
+rustflags() {
+    local flag list=
+    for flag in "$@"; do
+        flag=${flag//\\/\\\\}
+        list+="\"${flag//\"/\\\"}\","
+    done
+    printf 'target.%s.rustflags=[%s]' "$TARGET" "${list%,}"
 }
 
 main "$@"

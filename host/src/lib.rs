@@ -9,6 +9,8 @@
 //! - [`metrics`]: what happened and what goes on, counted
 //! - [`server`]: accept, keep-alive, the hijack
 //! - [`admin`]: the operators' listener
+//! - [`project`]: a plugin's sources: their language, how to build them, new ones
+//! - [`golden`]: a plugin's tests: cases, cuts, comparison
 //! - [`cli`]: one file per subcommand
 //! - [`config`]: sizes and times as people write them
 //!
@@ -19,8 +21,10 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod exchange;
+pub mod golden;
 pub mod http;
 pub mod metrics;
 pub mod plugin;
+pub mod project;
 pub mod registry;
 pub mod server;

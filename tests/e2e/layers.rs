@@ -10,7 +10,7 @@ const MAX_FILE: usize = 450;
 const MAX_FUNCTION: usize = 70;
 
 /// Folder of `host/src`, and what its code must not name.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     (
         "http",
         &["tokio", "wasmtime", "std::time", "std::net", "crate::plugin", "crate::server", "crate::exchange"],
@@ -24,6 +24,11 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
     ("metrics", &["wasmtime", "tokio", "crate::server", "crate::exchange", "crate::registry", "crate::cli"]),
     ("admin", &["wasmtime", "crate::exchange", "crate::cli"]),
     ("server", &["wasmtime", "crate::cli", "httparse"]),
+    ("golden", &["wasmtime", "crate::server", "crate::project", "crate::cli", "std::net", "tokio::net"]),
+    (
+        "project",
+        &["wasmtime", "tokio", "crate::server", "crate::exchange", "crate::plugin", "crate::cli", "std::net"],
+    ),
 ];
 
 #[test]

@@ -10,6 +10,7 @@ mod harness;
 
 mod access;
 mod admin;
+mod authors;
 mod backpressure;
 mod bounds;
 mod budgets;

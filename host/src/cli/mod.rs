@@ -1,11 +1,15 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod build;
+mod dev;
 mod inspect;
 mod limits;
 mod log;
+mod new;
 mod run;
 mod serve;
+mod terminal;
+mod test;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,11 +20,15 @@ use clap::{Parser, Subcommand};
 use limits::LimitArgs;
 
 use crate::plugin::{Code, Engine, Plugin};
+use crate::project::Missing;
 use crate::registry::folder;
 use crate::registry::manifest::{self, Policy, Settled};
 
 /// Exit code when something failed at run time. clap itself exits with 2 on wrong usage.
 const FAILED: u8 = 1;
+
+/// Exit code when a compiler is missing: scripts that build many projects can go on to the next.
+const TOOL_MISSING: u8 = 3;
 
 /// Full-duplex streams through sandboxed WebAssembly plugins, on plain HTTP/1.1.
 ///
@@ -38,7 +46,10 @@ enum Command {
     Serve(serve::Serve),
     Run(run::Run),
     Inspect(inspect::Inspect),
+    New(new::New),
     Build(build::Build),
+    Test(test::Test),
+    Dev(dev::Dev),
 }
 
 /// Parses the command line and does what it says.
@@ -48,14 +59,17 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.execute(),
         Command::Run(run) => run.execute(),
         Command::Inspect(inspect) => inspect.execute(),
+        Command::New(new) => new.execute(),
         Command::Build(build) => build.execute(),
+        Command::Test(test) => test.execute(),
+        Command::Dev(dev) => dev.execute(),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
             // Standard error may be closed; the exit code says it all the same.
             let _ = writeln!(std::io::stderr(), "wasmplex: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(if error.is::<Missing>() { TOOL_MISSING } else { FAILED })
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::registry::manifest::Policy;
 const NO_WRITE_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// Places in the instance pool for each stage: enough for components of many modules.
-const SLOTS_PER_STAGE: u32 = 16;
+pub(super) const SLOTS_PER_STAGE: u32 = 16;
 
 /// Stream standard input through a plugin to standard output
 ///

@@ -1,5 +1,6 @@
 //! `wasmplex serve`: the server.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
@@ -107,6 +108,31 @@ pub(super) struct Serve {
     access_log: Switch,
     #[command(flatten)]
     limits: LimitArgs,
+    #[arg(skip)]
+    hooks: Hooks,
+}
+
+/// What another subcommand that serves wants to be told.
+#[derive(Default)]
+pub(super) struct Hooks {
+    /// The server listens, at this address before others.
+    pub(super) ready: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
+    /// The process ends at once, and nothing is unwound.
+    pub(super) abandoned: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+/// The flags by themselves.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, args_override_self = true)]
+struct Alone {
+    #[command(flatten)]
+    serve: Serve,
 }
 
 /// How changes are noticed.
@@ -134,6 +160,11 @@ enum Switch {
 }
 
 impl Serve {
+    /// What these flags say, those of the environment included; the last one of a name counts.
+    pub(super) fn from_flags(flags: Vec<OsString>, hooks: Hooks) -> Result<Self, clap::Error> {
+        Ok(Self { hooks, ..Alone::try_parse_from(flags)?.serve })
+    }
+
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
         let _log = self.log.start(self.access_log == Switch::On);
         let control = Control::new()?;
@@ -159,8 +190,9 @@ impl Serve {
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
         };
-        let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins };
-        let cut = control.supervise(places, parts, options, &watcher)?;
+        let Hooks { ready, abandoned } = self.hooks;
+        let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins, ready };
+        let cut = control.supervise(places, parts, options, &watcher, abandoned)?;
         if cut > 0 {
             tracing::warn!(cut, "the drain timeout is over: open exchanges are cut");
         }
@@ -185,7 +217,7 @@ impl Serve {
 
 /// The cache of compiled code: what was asked for, or the user's usual place. Without one, starting
 /// takes longer, and nothing else.
-fn open_cache(asked: Option<PathBuf>) -> Option<CodeCache> {
+pub(super) fn open_cache(asked: Option<PathBuf>) -> Option<CodeCache> {
     let folder = match asked {
         Some(folder) if folder.as_os_str() == "off" => return None,
         Some(folder) => folder,
@@ -219,6 +251,7 @@ struct Places {
     listen: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     folder: PathBuf,
+    ready: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
 }
 
 /// The main thread's part: signals.
@@ -251,6 +284,7 @@ impl Control {
         parts: Parts,
         options: ServerOptions,
         watcher: &Watcher,
+        abandoned: Option<Box<dyn FnOnce() + Send>>,
     ) -> anyhow::Result<usize> {
         let workers = tokio::runtime::Runtime::new().context("no threads for the server")?;
         let outcome = self.runtime.block_on(async {
@@ -271,6 +305,9 @@ impl Control {
                 outcome = &mut server => outcome?,
                 () = either(&mut terminate, &mut interrupt) => {
                     tracing::warn!("a second signal: ending at once");
+                    if let Some(abandoned) = abandoned {
+                        abandoned();
+                    }
                     std::process::exit(FAILED.into());
                 }
             }
@@ -299,7 +336,11 @@ async fn serve(
         }
         None => None,
     };
-    announce(&server.addresses()?, admin.as_ref().map(Admin::address).transpose()?);
+    let addresses = server.addresses()?;
+    announce(&addresses, admin.as_ref().map(Admin::address).transpose()?);
+    if let (Some(ready), Some(address)) = (places.ready, addresses.first()) {
+        ready(*address);
+    }
     if let Some(admin) = admin {
         tokio::spawn(admin.run());
     }

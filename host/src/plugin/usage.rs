@@ -114,6 +114,8 @@ pub struct Usage {
     pub log_lines: Count,
     /// Linear memory and tables at present, in bytes.
     pub memory: Count,
+    /// The most of that so far.
+    pub peak_memory: Count,
     /// Calls of its exports.
     pub calls: CallTimes,
     /// Nanoseconds from nothing to an instance that is ready for `on_open`; 0 before.
@@ -135,6 +137,7 @@ impl Usage {
             chunk_offset: Count::default(),
             log_lines: Count::default(),
             memory: Count::default(),
+            peak_memory: Count::default(),
             calls: CallTimes::default(),
             started_in: Count::default(),
             first_byte: Count::default(),
@@ -291,6 +294,7 @@ impl Tally {
             return Err(Limit::MemoryPerExchange);
         }
         usage.memory.set(own);
+        usage.peak_memory.set(usage.peak_memory.get().max(own));
         self.account.memory.set(all);
         Ok(())
     }

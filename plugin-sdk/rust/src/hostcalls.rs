@@ -1,6 +1,6 @@
 //! What the host does for a plugin, as safe functions.
 
-#[cfg(all(target_arch = "wasm32", feature = "alloc"))]
+#[cfg(feature = "alloc")]
 use alloc::{string::String, vec, vec::Vec};
 use core::{error::Error, fmt, time::Duration};
 
@@ -39,6 +39,7 @@ pub fn request_field<'b>(name: &str, buf: &'b mut [u8]) -> Option<Result<&'b [u8
 
 /// [`request_field`] as an owned value, however long it is.
 #[cfg(feature = "alloc")]
+#[must_use]
 pub fn request_field_vec(name: &str) -> Option<Vec<u8>> {
     owned(|buf| host::request_field(name, buf))
 }
@@ -57,12 +58,36 @@ pub fn config<'b>(key: &str, buf: &'b mut [u8]) -> Option<Result<&'b str, TooLon
     }))
 }
 
+/// A value of `config` that is a number or another short text (up to 64 bytes): `None`
+/// if there is no such key, an error if its value is something else.
+///
+/// ```
+/// # wasmplex_plugin::testing::Request::new().config("level", "9").enter(|| {
+/// let level: u8 = match wasmplex_plugin::config_parsed("level") {
+///     None => 6,
+///     Some(Ok(level)) if level <= 9 => level,
+///     Some(_) => panic!("config.level is not a number from 0 to 9"),
+/// };
+/// # assert_eq!(level, 9);
+/// # });
+/// ```
+///
+/// # Panics
+///
+/// As [`config`].
+#[must_use]
+pub fn config_parsed<T: core::str::FromStr>(key: &str) -> Option<Result<T, BadConfig>> {
+    let value = config(key, &mut [0; 64])?.map(|text| text.parse().map_err(|_| BadConfig));
+    Some(value.unwrap_or(Err(BadConfig)))
+}
+
 /// [`config`] as an owned value, however long it is.
 ///
 /// # Panics
 ///
 /// As [`config`].
 #[cfg(feature = "alloc")]
+#[must_use]
 pub fn config_string(key: &str) -> Option<String> {
     let bytes = owned(|buf| host::config(key, buf))?;
     match String::from_utf8(bytes) {
@@ -111,6 +136,28 @@ pub fn cancel_timer() {
     host::set_timer(0);
 }
 
+/// The time since 1970-01-01 00:00:00 UTC, leap seconds left out, as the host's clock
+/// says. Zero if the host has no clock.
+#[must_use]
+pub fn unix_time() -> Duration {
+    Duration::from_nanos(host::clock(Clock::Unix))
+}
+
+/// The time since some moment before the exchange, for measuring: it never goes back.
+/// Zero if the host has no clock.
+#[must_use]
+pub fn monotonic_time() -> Duration {
+    Duration::from_nanos(host::clock(Clock::Monotonic))
+}
+
+/// The clocks of WASI preview 1, which the host links for every module.
+#[derive(Clone, Copy, Debug)]
+#[repr(u32)]
+pub(crate) enum Clock {
+    Unix = 0,
+    Monotonic = 1,
+}
+
 /// The longest timer, 24 days and 20 hours: what counts as positive milliseconds
 /// in the ABI's 32-bit integer, read signed or unsigned.
 pub const MAX_TIMER: Duration = Duration::from_millis(i32::MAX as u64);
@@ -147,6 +194,26 @@ impl fmt::Display for HeadRefused {
 }
 
 impl Error for HeadRefused {}
+
+/// A value of `config` is not what it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BadConfig;
+
+impl fmt::Display for BadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this value of config is not of the right kind")
+    }
+}
+
+impl Error for BadConfig {}
+
+/// Method, path and query are printable ASCII: the host refuses any other request.
+pub(crate) fn ascii(bytes: &[u8]) -> &str {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => panic!("a request target is not ASCII"),
+    }
+}
 
 /// The ABI answers with the value's length, negative if there is none, and has
 /// written it only if it fits.
@@ -197,6 +264,27 @@ mod tests {
             assert_eq!(config("key", &mut buf), Some(Ok("v")));
             assert_eq!(config("key", &mut []), Some(Err(TooLong { needed: 1 })));
             assert_eq!(config("Key", &mut buf), None);
+        });
+    }
+
+    #[test]
+    fn config_values_of_a_kind() {
+        let request = Request::new().config("n", "12").config("no", "twelve").config("long", &"1".repeat(65));
+        request.enter(|| {
+            assert_eq!(config_parsed::<u8>("n"), Some(Ok(12)));
+            assert_eq!(config_parsed::<u8>("no"), Some(Err(BadConfig)));
+            assert_eq!(config_parsed::<bool>("n"), Some(Err(BadConfig)));
+            assert_eq!(config_parsed::<u128>("long"), Some(Err(BadConfig)));
+            assert_eq!(config_parsed::<u8>("absent"), None);
+        });
+    }
+
+    #[test]
+    fn clocks() {
+        let time = Duration::from_millis(1_795_392_000_123);
+        Request::new().unix_time(time).enter(|| {
+            assert_eq!(unix_time(), time);
+            assert_eq!(monotonic_time(), monotonic_time());
         });
     }
 

@@ -32,11 +32,15 @@
 //! | --- | --- |
 //! | [`Plugin`], [`Open`], [`Next`], [`End`] | what you write, and the answers it gives |
 //! | [`emit`], [`request_field`], [`response_field`], … | what the host does for you |
+//! | [`method`], [`path`], [`query`], [`content_type`], [`request_lists`] | the request head, typed |
+//! | [`Response`], [`Open::rejected`] and its sisters | the response head, typed |
+//! | [`Lines`], [`Frames`], [`Window`] | what lies across chunk borders, put together |
+//! | [`Gather`], [`find_byte`], [`find_where`] | fewer emits, a quick search |
 //! | [`log`], [`info!`] and its sisters | lines in the host's log |
 //! | [`export!`], [`panic_handler!`], [`log_panics!`] | what makes a module of it |
 //! | `testing` (native targets only) | runs a plugin in a unit test |
 //!
-//! # no_std and std
+//! # `no_std` and std
 //!
 //! On wasm this crate is `no_std` and allocates nothing. A `no_std` plugin starts
 //! with `#![cfg_attr(target_arch = "wasm32", no_std)]`, so that its tests still
@@ -50,18 +54,26 @@
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-#[cfg(all(target_arch = "wasm32", feature = "alloc"))]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 
+mod bytes;
 mod chunk;
 mod export;
+mod frames;
+mod gather;
 mod hostcalls;
+mod lines;
 mod logging;
 mod plugin;
+mod request;
+mod response;
+mod store;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(target_arch = "wasm32")]
 mod wasm;
+mod window;
 
 /// The host behind the hostcalls: the real one in wasm, the test host elsewhere.
 #[cfg(not(target_arch = "wasm32"))]
@@ -69,15 +81,25 @@ use testing::hostcalls as host;
 #[cfg(target_arch = "wasm32")]
 use wasm::hostcalls as host;
 
+pub use bytes::{find_byte, find_where};
 pub use chunk::CHUNK_CAPACITY;
+pub use frames::{FrameError, FrameHead, Frames, Prefix};
+pub use gather::Gather;
 pub use hostcalls::{
-    HeadRefused, MAX_TIMER, TooLong, cancel_timer, config, emit, request_field, response_field,
-    response_status, set_timer,
+    BadConfig, HeadRefused, MAX_TIMER, TooLong, cancel_timer, config, config_parsed, emit, monotonic_time,
+    request_field, response_field, response_status, set_timer, unix_time,
 };
 #[cfg(feature = "alloc")]
 pub use hostcalls::{config_string, request_field_vec};
+pub use lines::{Line, Lines};
 pub use logging::{LOG_LINE_CAPACITY, Level, log};
 pub use plugin::{End, Next, Open, Plugin};
+pub use request::{ContentType, Encoded, Method, Query, content_type, method, path, query, request_lists};
+pub use response::{Refused, Response};
+#[cfg(feature = "alloc")]
+pub use store::Growing;
+pub use store::{Fixed, Store};
+pub use window::Window;
 
 /// What the macros expand to. Not for direct use; may change in any release.
 #[doc(hidden)]

@@ -22,7 +22,7 @@ compile_error!("wasmplex plugins have one thread: build without the target featu
 
 /// The imports as safe functions.
 pub mod hostcalls {
-    use crate::Level;
+    use crate::{Level, hostcalls::Clock};
 
     /// As they are on the wire. Pointers and lengths are unsigned and 32 bits wide.
     mod imports {
@@ -45,6 +45,11 @@ pub mod hostcalls {
             ) -> i32;
             pub fn config(key_ptr: *const u8, key_len: usize, buf_ptr: *mut u8, buf_cap: usize) -> i32;
             pub fn set_timer(ms: u32) -> i32;
+        }
+
+        #[link(wasm_import_module = "wasi_snapshot_preview1")]
+        unsafe extern "C" {
+            pub fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> i32;
         }
     }
 
@@ -82,6 +87,15 @@ pub mod hostcalls {
     pub fn set_timer(ms: u32) {
         // SAFETY: no memory is involved.
         unsafe { imports::set_timer(ms) };
+    }
+
+    /// Nanoseconds.
+    pub fn clock(clock: Clock) -> u64 {
+        let mut time = 0;
+        // SAFETY: the host writes eight bytes to `time`, which is borrowed mutably, or
+        // none, and answers with an error code.
+        unsafe { imports::clock_time_get(clock as u32, 1, &raw mut time) };
+        time
     }
 }
 

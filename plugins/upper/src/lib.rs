@@ -38,9 +38,14 @@ wasmplex_plugin::panic_handler!();
 
 #[cfg(test)]
 mod tests {
-    use wasmplex_plugin::testing::{Ending, Request, run};
+    use wasmplex_plugin::testing::{Ending, Request, golden, run};
 
     use super::Upper;
+
+    #[test]
+    fn golden_cases() {
+        golden::<Upper>("tests");
+    }
 
     #[test]
     fn every_byte_value() {

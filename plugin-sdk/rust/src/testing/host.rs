@@ -18,6 +18,9 @@ pub(super) struct Host {
     emits: usize,
     logs: Vec<(Level, String)>,
     pub(super) timer: Option<Duration>,
+    unix_time: Duration,
+    /// Since the exchange began.
+    monotonic_time: Duration,
 }
 
 thread_local! {
@@ -27,8 +30,8 @@ thread_local! {
 
 impl Host {
     pub(super) fn new(request: &Request) -> Self {
-        let Request { fields, config } = request.clone();
-        Self { request_fields: fields, config, ..Self::default() }
+        let Request { fields, config, unix_time } = request.clone();
+        Self { request_fields: fields, config, unix_time, ..Self::default() }
     }
 
     /// Runs plugin code with this host behind its hostcalls.
@@ -41,6 +44,15 @@ impl Host {
 
     pub(super) fn send_head(&mut self) {
         self.head_out = true;
+    }
+
+    pub(super) const fn is_head_out(&self) -> bool {
+        self.head_out
+    }
+
+    pub(super) fn pass_time(&mut self, time: Duration) {
+        self.unix_time += time;
+        self.monotonic_time += time;
     }
 
     pub(super) fn pass(&mut self, bytes: &[u8]) {
@@ -111,7 +123,7 @@ fn is_field_value(value: &[u8]) -> bool {
 }
 
 /// Fields that frame the message, manage the connection or are always the host's.
-const HOSTS_OWN: [&str; 9] = [
+const HOSTS_OWN: [&str; 10] = [
     "connection",
     "date",
     "keep-alive",
@@ -120,12 +132,14 @@ const HOSTS_OWN: [&str; 9] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "wasmplex-exchange",
     "http2-settings",
 ];
 
 /// The hostcalls, each as the ABI has it, on the host of the call under way.
 pub(crate) mod hostcalls {
     use super::{CURRENT, Duration, Host, Level};
+    use crate::hostcalls::Clock;
 
     pub fn emit(bytes: &[u8]) {
         with(|host| host.emit(bytes));
@@ -155,6 +169,15 @@ pub(crate) mod hostcalls {
     pub fn set_timer(ms: u32) {
         let timer = (ms > 0).then(|| Duration::from_millis(u64::from(ms)));
         with(|host| host.timer = timer);
+    }
+
+    /// Nanoseconds.
+    pub fn clock(clock: Clock) -> u64 {
+        let time = with(|host| match clock {
+            Clock::Unix => host.unix_time,
+            Clock::Monotonic => host.monotonic_time,
+        });
+        u64::try_from(time.as_nanos()).expect("a test is over before 2554")
     }
 
     fn with<R>(act: impl FnOnce(&mut Host) -> R) -> R {

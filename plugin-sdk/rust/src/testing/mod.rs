@@ -27,14 +27,20 @@
 //! most 64 KiB and never empty. It has no limits of memory or time, sends no bytes
 //! anywhere, does not enforce `content-length`, and time passes in it only when
 //! [`Exchange::fire_timer`] says so.
+//!
+//! [`golden`] runs cases that are kept as files.
 
 use std::time::Duration;
 
+pub use self::golden::golden;
 use self::host::Host;
 pub(crate) use self::host::hostcalls;
 use crate::{CHUNK_CAPACITY, End, Level, Next, Open, Plugin};
 
+mod cuts;
+mod golden;
 mod host;
+mod json;
 
 /// Runs a plugin on a plain `POST` whose body comes in these chunks.
 pub fn run<P: Plugin>(chunks: &[&[u8]]) -> Outcome {
@@ -46,13 +52,16 @@ pub fn run<P: Plugin>(chunks: &[&[u8]]) -> Outcome {
 pub struct Request {
     fields: Vec<(String, Vec<u8>)>,
     config: Vec<(String, String)>,
+    unix_time: Duration,
 }
 
 impl Request {
     /// `POST /plugin` in HTTP/1.1 to a plugin called `plugin`, from `127.0.0.1:50000`,
-    /// with no fields and no configuration.
+    /// with no fields and no configuration, on 2026-01-01 at 00:00:00 UTC.
+    #[must_use]
     pub fn new() -> Self {
-        let request = Self { fields: Vec::new(), config: Vec::new() };
+        let unix_time = Duration::from_secs(1_767_225_600);
+        let request = Self { fields: Vec::new(), config: Vec::new(), unix_time };
         request
             .field(":method", "POST")
             .field(":path", "/plugin")
@@ -61,8 +70,26 @@ impl Request {
             .field(":plugin", "plugin")
     }
 
+    /// Sets `:path` and, from what follows a `?`, `:query`.
+    #[must_use]
+    pub fn target(mut self, target: &str) -> Self {
+        self.fields.retain(|(present, _)| present != ":query");
+        match target.split_once('?') {
+            Some((path, query)) => self.field(":path", path).field(":query", query),
+            None => self.field(":path", target),
+        }
+    }
+
+    /// Sets what the plugin's clock says at the beginning, as the time since 1970.
+    #[must_use]
+    pub fn unix_time(mut self, time: Duration) -> Self {
+        self.unix_time = time;
+        self
+    }
+
     /// Adds a field to the request head. A name that begins with `:` replaces what
     /// was there: `field(":method", "GET")`.
+    #[must_use]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if name.starts_with(':') {
             self.fields.retain(|(present, _)| present != name);
@@ -72,6 +99,7 @@ impl Request {
     }
 
     /// Sets a key of the manifest's `config`.
+    #[must_use]
     pub fn config(mut self, key: &str, value: &str) -> Self {
         self.config.retain(|(present, _)| present != key);
         self.config.push((key.to_owned(), value.to_owned()));
@@ -87,25 +115,54 @@ impl Request {
         exchange.end()
     }
 
-    /// Runs a plugin on the body in one chunk, byte by byte, and cut in two at each
-    /// offset; they must agree, as chunk borders mean nothing. Returns the first.
+    /// Runs a plugin on the body in one chunk, byte by byte, cut in two at each offset,
+    /// and cut at random; they must agree, as chunk borders mean nothing. Returns the
+    /// first.
     ///
-    /// The number of calls grows with the square of the body, so keep it short.
+    /// The time that it takes grows with the square of the body, so keep it short, or use
+    /// [`Request::assert_random_cuts_agree`].
     ///
     /// # Panics
     ///
     /// If what the client gets differs between two of the runs.
     #[track_caller]
     pub fn assert_cuts_agree<P: Plugin>(&self, body: &[u8]) -> Outcome {
-        let whole = self.run::<P>(&[body]);
+        let whole = self.run_body::<P>(&[body]);
         let bytes: Vec<&[u8]> = body.chunks(1).collect();
-        whole.assert_same_response(&self.run::<P>(&bytes), "byte by byte");
+        whole.assert_same_response(&self.run_body::<P>(&bytes), "byte by byte");
         for offset in 1..body.len() {
             let (head, tail) = body.split_at(offset);
-            let cut = self.run::<P>(&[head, tail]);
+            let cut = self.run_body::<P>(&[head, tail]);
             whole.assert_same_response(&cut, &format!("cut at {offset}"));
         }
+        self.assert_random_cuts_agree::<P>(body, 1)
+    }
+
+    /// Runs a plugin on the body in one chunk, and cut at random in 32 ways that the seed
+    /// decides, from single bytes up to pieces of 64 KiB; they must agree. Returns the
+    /// first.
+    ///
+    /// # Panics
+    ///
+    /// If what the client gets differs between two of the runs.
+    #[track_caller]
+    pub fn assert_random_cuts_agree<P: Plugin>(&self, body: &[u8], seed: u64) -> Outcome {
+        let whole = self.run_body::<P>(&[body]);
+        for round in 0..cuts::ROUNDS {
+            let cut = self.run_body::<P>(&cuts::random(body, seed, round));
+            whole.assert_same_response(&cut, &format!("cut at random (seed {seed}, round {round})"));
+        }
         whole
+    }
+
+    /// As [`Request::run`], and the request has a body even if there is no byte in it.
+    fn run_body<P: Plugin>(&self, chunks: &[&[u8]]) -> Outcome {
+        let mut exchange = self.open::<P>();
+        exchange.chunk(b"");
+        for chunk in chunks {
+            exchange.chunk(chunk);
+        }
+        exchange.end()
     }
 
     /// Opens an exchange step by step: the plugin is made and its `on_open` called.
@@ -132,6 +189,13 @@ impl Request {
     /// returns what it returns. For testing parts of a plugin.
     pub fn enter<R>(&self, call: impl FnOnce() -> R) -> R {
         Host::new(self).enter(call)
+    }
+
+    /// As [`Request::enter`], and returns what became of the response.
+    pub fn collect(&self, call: impl FnOnce()) -> Outcome {
+        let mut host = Host::new(self);
+        host.enter(call);
+        host.finish(Ending::Clean)
     }
 }
 
@@ -180,16 +244,30 @@ impl<P: Plugin> Exchange<P> {
         }
     }
 
-    /// Lets the timer that the plugin has set fire now, however far away; `false` if
-    /// none is set.
+    /// Lets the timer that the plugin has set fire now, however far away, and the clocks
+    /// go on by that; `false` if none is set.
     pub fn fire_timer(&mut self) -> bool {
         let is_live = matches!(self.state, State::Body | State::Ended);
-        if !is_live || self.host.timer.take().is_none() {
-            return false;
-        }
+        let Some(after) = self.host.timer.take().filter(|_| is_live) else { return false };
+        self.host.pass_time(after);
         let next = self.host.enter(|| self.plugin.on_timer());
         self.go(next);
         true
+    }
+
+    /// Lets time pass, without a timer firing.
+    pub fn pass_time(&mut self, time: Duration) {
+        self.host.pass_time(time);
+    }
+
+    /// Whether the exchange has ended, and nothing of the plugin is called any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over(_))
+    }
+
+    /// Whether the response head is out.
+    pub fn is_head_out(&self) -> bool {
+        self.host.is_head_out()
     }
 
     /// The timer that the plugin has set: how long after setting it it fires.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{HeadRefused, cancel_timer, config, emit, info, request_field, response_field};
-use crate::{response_status, set_timer};
+use crate::{HeadRefused, cancel_timer, config, emit, info, monotonic_time, request_field, response_field};
+use crate::{response_status, set_timer, unix_time};
 
 /// Numbers the lines of a text. State across chunks: the line under way.
 #[derive(Default)]
@@ -282,6 +282,99 @@ fn timers_fire_when_told_to() {
     exchange.chunk(b"x");
     assert_eq!(exchange.timer(), None);
     assert!(!exchange.fire_timer());
+}
+
+/// Says the time whenever its timer fires.
+#[derive(Default)]
+struct Times;
+
+impl Plugin for Times {
+    fn on_open(&mut self) -> Open {
+        set_timer(Duration::from_secs(60));
+        Open::GoOn
+    }
+
+    fn on_chunk(&mut self, _: &mut [u8]) -> Next {
+        self.on_timer()
+    }
+
+    fn on_timer(&mut self) -> Next {
+        emit(format!("{} {}\n", unix_time().as_secs(), monotonic_time().as_secs()).as_bytes());
+        Next::GoOn
+    }
+}
+
+#[test]
+fn clocks_go_on_when_told_to() {
+    let mut exchange = Request::new().unix_time(Duration::from_secs(1_000)).open::<Times>();
+    assert!(exchange.is_head_out() && !exchange.is_over());
+    exchange.chunk(b"x");
+    exchange.pass_time(Duration::from_secs(5));
+    exchange.fire_timer();
+    assert_eq!(exchange.end().emitted, b"1000 0\n1065 65\n");
+}
+
+#[test]
+fn a_held_head_is_not_out() {
+    let mut exchange = Request::new().config("open", "hold").open::<Obey>();
+    assert!(!exchange.is_head_out());
+    exchange.chunk(b"x");
+    assert!(exchange.is_head_out());
+    let exchange = Request::new().config("open", "finish").open::<Obey>();
+    assert!(exchange.is_over());
+}
+
+#[test]
+fn a_target_is_path_and_query() {
+    let value = |request: &Request, name| {
+        request.enter(|| request_field(name, &mut [0; 16]).map(|value| value.map(<[u8]>::to_vec)))
+    };
+    let request = Request::new().target("/a?b=?&c");
+    assert_eq!(value(&request, ":path"), Some(Ok(b"/a".to_vec())));
+    assert_eq!(value(&request, ":query"), Some(Ok(b"b=?&c".to_vec())));
+    assert_eq!(value(&request.target("/d"), ":query"), None);
+}
+
+#[test]
+fn cuts_at_random_are_told_with_their_seed() {
+    let caught =
+        std::panic::catch_unwind(|| Request::new().assert_random_cuts_agree::<MarkBorders>(b"abcd", 7));
+    let message = caught.expect_err("it depends on borders");
+    assert!(message.downcast_ref::<String>().is_some_and(|text| text.contains("(seed 7, round 0)")));
+}
+
+#[test]
+fn golden_cases_are_checked() {
+    let folder = std::env::temp_dir().join(format!("wasmplex-golden-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let put = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+    let check = || {
+        let folder = folder.clone();
+        std::panic::catch_unwind(move || golden::<Fields>(folder)).map_err(|caught| {
+            let text = caught.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            text.or(caught.downcast_ref::<String>().cloned()).unwrap_or_default()
+        })
+    };
+    assert!(check().is_err_and(|why| why.contains("there is no golden case")));
+    put("a.json", r#"{"status": 201, "fails": "rejected", "response": {"A": "2"}}"#);
+    put("a.out", "x");
+    put("notes.txt", "no case");
+    assert_eq!(check(), Ok(()));
+    for (name, text, why) in [
+        ("a.out", "y", "a.out: \"x\""),
+        ("b.json", "{", "b.json: "),
+        ("b.json", r#"{"fails": "rejected"}"#, "b: status"),
+        ("b.json", r#"{"status": 201}"#, "b: log"),
+        ("b.json", r#"{"status": 201, "fails": "rejected", "response": {"b": "1"}}"#, "b: b"),
+        ("b.json", r#"{"fails": "trap"}"#, "cannot be told natively"),
+        ("b.json", r#"{"colour": "red"}"#, "\"colour\" is not known"),
+    ] {
+        put("a.out", "x");
+        put(name, text);
+        let told = check().expect_err(why);
+        assert!(told.contains(why), "{told}");
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder");
 }
 
 #[test]
