@@ -11,6 +11,8 @@
 //! - [`admin`]: the operators' listener
 //! - [`project`]: a plugin's sources: their language, how to build them, new ones
 //! - [`golden`]: a plugin's tests: cases, cuts, comparison
+//! - [`capsule`]: what made a plugin fail, in a file
+//! - [`replay`]: an exchange out of such a file
 //! - [`cli`]: one file per subcommand
 //! - [`config`]: sizes and times as people write them
 //!
@@ -18,6 +20,7 @@
 //! stable interface.
 
 pub mod admin;
+pub mod capsule;
 pub mod cli;
 pub mod config;
 pub mod exchange;
@@ -27,4 +30,5 @@ pub mod metrics;
 pub mod plugin;
 pub mod project;
 pub mod registry;
+pub mod replay;
 pub mod server;

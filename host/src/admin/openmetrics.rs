@@ -144,6 +144,17 @@ impl Moment {
         let mut family =
             encoder.encode_descriptor("buffered", help, Some(&Unit::Bytes), MetricType::Gauge)?;
         family.encode_gauge(&waiting)?;
+        if let Some(capsules) = &self.parts.capsules {
+            let help = "Capsules of failed exchanges: written, skipped to spare the disk, lost on the way";
+            let mut family = encoder.encode_descriptor("capsules", help, None, MetricType::Counter)?;
+            for (result, count) in capsules.counts() {
+                counter(family.encode_family(&[("result", result)])?, count)?;
+            }
+            let help = "Bytes recorded of exchanges that may yet fail";
+            let mut family =
+                encoder.encode_descriptor("recorded", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+            family.encode_gauge(&(capsules.held() as i64))?;
+        }
         let mut family = encoder.encode_descriptor("build", "This program", None, MetricType::Info)?;
         family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
     }

@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod build;
+mod capsules;
 mod dev;
 mod inspect;
 mod limits;
 mod log;
 mod new;
+mod replay;
 mod run;
 mod serve;
 mod terminal;
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use limits::LimitArgs;
 
 use crate::plugin::{Code, Engine, Plugin};
@@ -43,13 +45,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Run(run::Run),
     Inspect(inspect::Inspect),
     New(new::New),
     Build(build::Build),
     Test(test::Test),
     Dev(dev::Dev),
+    Replay(replay::Replay),
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Parses the command line and does what it says.
@@ -63,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Build(build) => build.execute(),
         Command::Test(test) => test.execute(),
         Command::Dev(dev) => dev.execute(),
+        Command::Replay(replay) => replay.execute(),
     };
     match outcome {
         Ok(code) => code,

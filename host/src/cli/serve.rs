@@ -16,8 +16,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::capsules::CapsuleArgs;
 use super::log::LogArgs;
-use super::{FAILED, LimitArgs};
+use super::{FAILED, LimitArgs, Switch};
 use crate::admin::{Admin, View};
 use crate::config::{self, Optional};
 use crate::exchange::Waterline;
@@ -30,6 +31,9 @@ use crate::server::{self, Parts, SPARE_CONNECTIONS, Server, ServerOptions};
 
 /// How many exchanges may be open by default, where the system has the memory mappings for them.
 const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
+
+/// How long the end of the process waits for capsules that are still to be written.
+const CAPSULE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serve the plugins of a folder over HTTP
 ///
@@ -107,6 +111,8 @@ pub(super) struct Serve {
     #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true, default_value_t = Switch::On, env = "WASMPLEX_ACCESS_LOG")]
     access_log: Switch,
     #[command(flatten)]
+    capsules: CapsuleArgs,
+    #[command(flatten)]
     limits: LimitArgs,
     #[arg(skip)]
     hooks: Hooks,
@@ -153,12 +159,6 @@ impl From<Watch> for Mode {
     }
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
 impl Serve {
     /// What these flags say, those of the environment included; the last one of a name counts.
     pub(super) fn from_flags(flags: Vec<OsString>, hooks: Hooks) -> Result<Self, clap::Error> {
@@ -176,7 +176,9 @@ impl Serve {
             registry: Arc::default(),
             metrics: Arc::default(),
             waterline: Waterline::new(self.max_buffered),
+            capsules: self.capsules.open()?,
         };
+        let capsules = parts.capsules.clone();
         let watcher = self.load(engine, &parts)?;
         let options = ServerOptions {
             max_exchanges,
@@ -192,7 +194,11 @@ impl Serve {
         };
         let Hooks { ready, abandoned } = self.hooks;
         let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins, ready };
-        let cut = control.supervise(places, parts, options, &watcher, abandoned)?;
+        let cut = control.supervise(places, parts, options, &watcher, abandoned);
+        if let Some(capsules) = capsules {
+            capsules.flush(CAPSULE_PATIENCE);
+        }
+        let cut = cut?;
         if cut > 0 {
             tracing::warn!(cut, "the drain timeout is over: open exchanges are cut");
         }
@@ -205,6 +211,7 @@ impl Serve {
             folder: self.plugins.clone(),
             policy: self.limits.into(),
             cache: open_cache(self.cache.clone()),
+            keeps_source: parts.capsules.is_some(),
         };
         let (registry, metrics): (Arc<Registry>, Arc<Metrics>) =
             (Arc::clone(&parts.registry), Arc::clone(&parts.metrics));

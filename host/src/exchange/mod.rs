@@ -26,7 +26,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::time::sleep_until;
+use tokio::time::{Sleep, sleep_until};
 use wait::{Event, receive, wait};
 
 use crate::http::decode::BodyError;
@@ -53,6 +53,11 @@ pub trait Source: Send {
     ///
     /// See [`SourceError`].
     fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>>;
+
+    /// Ready when the instance's timer is to fire, which `alarm` tells.
+    fn poll_timer(&mut self, context: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<()> {
+        alarm.poll(context)
+    }
 
     /// Ready when the rest of the body will not come, or nobody is there any more. It must not take
     /// bytes to find out.
@@ -131,6 +136,9 @@ pub async fn drive(
     outlet: &mut impl Outlet,
 ) -> Result<Finished, Broken> {
     wiring.inherited = poll_fn(|context| source.poll_head(context)).await;
+    if let Some(tape) = wiring.tally.usage().tape() {
+        tape.open(source.has_body(), wiring.inherited.as_ref());
+    }
     let start = pin!(Instance::start(plugin, wiring));
     let mut instance = match supervise(start, source, outlet).await {
         Ok(instance) => instance,
@@ -251,12 +259,13 @@ async fn end(
             }
             match way_in.poll_left(context) {
                 Poll::Ready(broken) => Poll::Ready(Err(broken)),
-                Poll::Pending => alarm.as_mut().poll(context).map(|()| Ok(true)),
+                Poll::Pending => way_in.poll_timer(context, alarm.as_mut()).map(|()| Ok(true)),
             }
         });
         if !is_due.await? {
             break;
         }
+        instance.tally().usage().tape().inspect(|tape| tape.timer());
         if supervise(pin!(instance.fire_timer()), source, outlet).await? != Next::GoOn {
             break;
         }
@@ -328,9 +337,12 @@ async fn pass(tally: &Tally, source: &mut impl Source, outlet: &mut impl Outlet)
             buffers::with_area(|area| {
                 let read = source.poll_read(context, area);
                 if let Poll::Ready(Ok(Read::Data(length))) = read {
+                    let tape = tally.usage().tape();
+                    tape.inspect(|tape| tape.chunk(&area[..length]));
                     receive(tally, length)?;
                     let emitted = tally.usage().emit(length);
                     emitted.map_err(|failure| Broken::Plugin { failure, status: 500 })?;
+                    tape.inspect(|tape| tape.emitted(&area[..length]));
                     match outlet.offer(&area[..length]) {
                         Ok(taken) => rest.extend_from_slice(&area[taken..length]),
                         Err(error) => return Poll::Ready(Err(broken_by(error))),
@@ -341,6 +353,7 @@ async fn pass(tally: &Tally, source: &mut impl Source, outlet: &mut impl Outlet)
         })
         .await?;
         if read == Read::End {
+            tally.usage().tape().inspect(|tape| tape.end());
             return Ok(Finished::Complete);
         }
         while !rest.is_empty() {

@@ -10,6 +10,7 @@ use super::{Broken, CONTENT_TOO_LARGE, Read, Source, SourceError, broken_by};
 use crate::plugin::{Instance, Outlet, Tally, Waiting};
 
 /// What an exchange waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Event {
     Chunk(usize),
     End,
@@ -43,13 +44,15 @@ pub(super) async fn wait(
                     }
                 }
             }
-            if !input_first && is_due(&mut alarm, context) {
+            if !input_first && is_due(&mut alarm, source, context) {
                 return Poll::Ready(Ok(Event::Timer));
             }
             if !instance.wants_input() {
                 match poll_sleep(source, outlet, context) {
                     Poll::Ready(event) => return Poll::Ready(event),
-                    Poll::Pending if is_due(&mut alarm, context) => return Poll::Ready(Ok(Event::Timer)),
+                    Poll::Pending if is_due(&mut alarm, source, context) => {
+                        return Poll::Ready(Ok(Event::Timer));
+                    }
                     Poll::Pending if is_flushed && !begins(instance)? => return Poll::Pending,
                     Poll::Pending => {
                         is_flushed = true;
@@ -63,7 +66,7 @@ pub(super) async fn wait(
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Client(error))),
                 Poll::Pending => {}
             }
-            if input_first && is_due(&mut alarm, context) {
+            if input_first && is_due(&mut alarm, source, context) {
                 return Poll::Ready(Ok(Event::Timer));
             }
             if is_flushed && !begins(instance)? {
@@ -76,8 +79,11 @@ pub(super) async fn wait(
     })
     .await?;
     instance.tally().usage().wait_for(Waiting::Plugin);
-    if let Event::Chunk(length) = event {
-        receive(instance.tally(), length)?;
+    match (event, instance.tally().usage().tape()) {
+        (Event::Timer, Some(tape)) => tape.timer(),
+        (Event::End, Some(tape)) => tape.end(),
+        (Event::Chunk(length), _) => receive(instance.tally(), length)?,
+        _ => {}
     }
     Ok(event)
 }
@@ -87,15 +93,19 @@ fn begins(instance: &mut Instance) -> Result<bool, Broken> {
     instance.begin_before_wait().map_err(broken_by)
 }
 
-/// Reads body bytes to where the instance wants them.
+/// Reads body bytes to where the instance wants them, and puts them on the exchange's tape if it has one.
 fn read_into(
     instance: &mut Instance,
     source: &mut impl Source,
     context: &mut Context<'_>,
 ) -> Poll<Result<Read, SourceError>> {
+    let tape = instance.tally().usage().tape().cloned();
     instance.fill(|area| {
         let read = source.poll_read(context, area);
         let length = if let Poll::Ready(Ok(Read::Data(length))) = read { length } else { 0 };
+        if let Some(tape) = tape.filter(|_| length > 0) {
+            tape.chunk(&area[..length]);
+        }
         (length, read)
     })
 }
@@ -119,6 +129,6 @@ pub(super) fn receive(tally: &Tally, length: usize) -> Result<(), Broken> {
     counted.map_err(|failure| Broken::Plugin { failure, status: CONTENT_TOO_LARGE })
 }
 
-fn is_due(alarm: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
-    alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(context).is_ready())
+fn is_due(alarm: &mut Option<Pin<Box<Sleep>>>, source: &mut impl Source, context: &mut Context<'_>) -> bool {
+    alarm.as_mut().is_some_and(|alarm| source.poll_timer(context, alarm.as_mut()).is_ready())
 }

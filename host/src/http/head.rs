@@ -96,6 +96,11 @@ impl RequestHead {
         rest.split('/').next().unwrap_or(rest)
     }
 
+    /// All fields, in order: names as sent, values without outer blanks.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
+    }
+
     /// The values of all fields called `name` (any case), in order, outer blanks removed.
     pub fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.fields

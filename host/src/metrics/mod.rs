@@ -207,7 +207,7 @@ impl Open {
 impl Ticket<'_> {
     /// The exchange.
     #[must_use]
-    pub fn open(&self) -> &Open {
+    pub const fn open(&self) -> &Arc<Open> {
         &self.open
     }
 

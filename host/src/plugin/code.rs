@@ -2,7 +2,7 @@
 //! bytes share it, whatever their manifests say.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -52,6 +52,7 @@ pub struct Code {
     pub(super) form: Form,
     compile_time: Duration,
     is_cached: bool,
+    source: OnceLock<Box<[u8]>>,
 }
 
 /// What kind of plugin it is, ready to make instances of.
@@ -114,7 +115,15 @@ impl Code {
     ) -> Result<Self, LoadError> {
         let form = link(engine, compiled)?;
         let version = digest.version();
-        Ok(Self { digest, version, size, form, compile_time: Duration::ZERO, is_cached: false })
+        Ok(Self {
+            digest,
+            version,
+            size,
+            form,
+            compile_time: Duration::ZERO,
+            is_cached: false,
+            source: OnceLock::new(),
+        })
     }
 
     /// What kind of plugin it is.
@@ -183,6 +192,18 @@ impl Code {
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
+    }
+
+    /// Keeps the bytes of the file for [`Code::source`], as long as the code itself.
+    pub fn keep_source(&self, bytes: Vec<u8>) {
+        debug_assert!(bytes.len() == self.size);
+        let _ = self.source.set(bytes.into());
+    }
+
+    /// The bytes of the file, where they were kept.
+    #[must_use]
+    pub fn source(&self) -> Option<&[u8]> {
+        self.source.get().map(|bytes| &**bytes)
     }
 
     /// How long it took to make.

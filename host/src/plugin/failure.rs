@@ -9,7 +9,7 @@ use wasmtime_wasi::I32Exit;
 use super::limits::Limit;
 use super::outlet::OutletError;
 
-/// The most frames of a backtrace in a log line.
+/// The most frames of a backtrace in a log line. wasmtime itself keeps 20.
 const MAX_FRAMES: usize = 8;
 
 /// The most characters of a function's name there.
@@ -27,9 +27,10 @@ pub enum CallError {
 /// The ways that an instance fails: trap, deadline, rejected, and an exit with a code.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Failure {
-    /// It did what it must not do. `reason` says what in a line, `backtrace` where, and `limit` which
-    /// limit was refused to be exceeded before, and so most likely is the cause.
-    Trap { reason: String, backtrace: String, limit: Option<Limit> },
+    /// It did what it must not do. `reason` says what in a line, `backtrace` where (the innermost
+    /// function first), and `limit` which limit was refused to be exceeded before, and so most likely
+    /// is the cause.
+    Trap { reason: String, backtrace: Vec<String>, limit: Option<Limit> },
     /// It took too long.
     Deadline(Deadline),
     /// It used more than `bound` (a number with its unit) of something else.
@@ -52,7 +53,22 @@ pub enum Deadline {
 impl Failure {
     /// A trap without a place in the code.
     pub fn trap(reason: impl Into<String>) -> Self {
-        Self::Trap { reason: reason.into(), backtrace: String::new(), limit: None }
+        Self::Trap { reason: reason.into(), backtrace: Vec::new(), limit: None }
+    }
+
+    /// Where in the code it failed, the innermost function first; nothing where that means nothing.
+    #[must_use]
+    pub fn backtrace(&self) -> &[String] {
+        match self {
+            Self::Trap { backtrace, .. } => backtrace,
+            Self::Deadline(_) | Self::Beyond { .. } | Self::Rejected { .. } | Self::Exit(_) => &[],
+        }
+    }
+
+    /// It came to its end with less than its own content-length.
+    #[must_use]
+    pub fn short_of(length: u64) -> Self {
+        Self::trap(format!("it emitted less than its content-length of {length}"))
     }
 
     /// The kind of failure: one of a few words, for metrics.
@@ -73,7 +89,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Trap { reason, backtrace, .. } if backtrace.is_empty() => write!(f, "trap: {reason}"),
-            Self::Trap { reason, backtrace, .. } => write!(f, "trap: {reason} (in {backtrace})"),
+            Self::Trap { reason, backtrace, .. } => {
+                let innermost = &backtrace[..backtrace.len().min(MAX_FRAMES)];
+                write!(f, "trap: {reason} (in {})", innermost.join(" < "))
+            }
             Self::Beyond { limit, bound } => write!(f, "{limit}: more than the limit of {bound}"),
             Self::Deadline(Deadline::CpuPerCall(limit)) => {
                 write!(f, "cpu per call is beyond its limit of {}", humantime::format_duration(*limit))
@@ -174,12 +193,12 @@ fn shorten(name: &str) -> String {
     name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect()
 }
 
-/// The innermost functions, as `name (file:line) < caller < …`.
-fn backtrace(error: &wasmtime::Error) -> String {
+/// The functions on the stack, the innermost first, as `name (file:line)`.
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return String::new();
+        return Vec::new();
     };
-    let frames = backtrace.frames().iter().take(MAX_FRAMES).map(|frame| {
+    let frames = backtrace.frames().iter().map(|frame| {
         let symbol = frame.symbols().first();
         let name = symbol
             .and_then(|symbol| symbol.name().map(str::to_owned))
@@ -191,5 +210,5 @@ fn backtrace(error: &wasmtime::Error) -> String {
             None => name,
         }
     });
-    frames.collect::<Vec<_>>().join(" < ")
+    frames.collect()
 }

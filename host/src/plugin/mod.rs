@@ -42,6 +42,7 @@ mod preview2;
 mod probe;
 mod state;
 mod stdin;
+mod tape;
 #[cfg(test)]
 mod testing;
 mod ticker;
@@ -62,5 +63,6 @@ pub use limits::{Limit, Limits, MAX_STAGES};
 pub use module::{Plugin, Settings};
 pub use outlet::{NoRequest, Outlet, OutletError, Request, Response};
 pub use probe::probe;
+pub use tape::{Entry, Full, Happening, Recorder, Recording, Tape};
 pub use ticker::{TICK, Ticker};
 pub use usage::{Account, CallTimes, Count, ExchangeId, TIME_BUCKETS, Tally, Usage, Waiting, time_bucket};

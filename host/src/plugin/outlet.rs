@@ -94,6 +94,17 @@ impl Default for Response {
 }
 
 impl Response {
+    /// A head with this status and these fields; what is beyond the bounds of a head is left out.
+    #[must_use]
+    pub fn shaped<'a>(status: u16, fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut response = Self::default();
+        response.set_status(status.into());
+        for (name, value) in fields {
+            response.set_field(name, value);
+        }
+        response
+    }
+
     /// 200 to 599.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -120,6 +120,9 @@ impl State {
             return Ok(());
         }
         self.tally.usage().emit(bytes.len())?;
+        if let Some(tape) = self.tally.usage().tape() {
+            tape.emitted(bytes);
+        }
         self.begin_response()?;
         let mut rest = bytes;
         loop {

@@ -5,12 +5,13 @@
 //! time. So no update needs a locked instruction: a load and a store do.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::failure::Failure;
 use super::limits::{Limit, Limits};
+use super::tape::Tape;
 
 /// The number of an exchange, in logs and in the response: unique in one run of the host, and most
 /// likely among many.
@@ -125,6 +126,7 @@ pub struct Usage {
     pub first_byte: Count,
     waiting: AtomicU8,
     limits: Limits,
+    tape: OnceLock<Arc<Tape>>,
 }
 
 impl Usage {
@@ -143,7 +145,19 @@ impl Usage {
             first_byte: Count::default(),
             waiting: AtomicU8::new(Waiting::Plugin as u8),
             limits: *limits,
+            tape: OnceLock::new(),
         }
+    }
+
+    /// From now on records what is handed to the plugin. Only the first tape counts.
+    pub fn record(&self, tape: Tape) {
+        let _ = self.tape.set(Arc::new(tape));
+    }
+
+    /// The tape that it is recorded on, if it is.
+    #[must_use]
+    pub fn tape(&self) -> Option<&Arc<Tape>> {
+        self.tape.get()
     }
 
     /// What it waits for now.
@@ -238,6 +252,18 @@ impl Account {
         })
     }
 
+    /// Linear memory and tables of all stages, at most, in bytes.
+    #[must_use]
+    pub const fn memory_limit(&self) -> usize {
+        self.memory_limit
+    }
+
+    /// Processor time of all stages, at most.
+    #[must_use]
+    pub const fn cpu_limit(&self) -> Option<Duration> {
+        self.cpu_limit
+    }
+
     /// Whether CPU time is to be counted exactly.
     pub(super) const fn counts_cpu(&self) -> bool {
         self.cpu_limit.is_some()
@@ -284,13 +310,20 @@ impl Tally {
     }
 
     /// Takes memory for this stage, if both its own limit and the exchange's allow it.
-    pub(super) fn take_memory(&self, bytes: usize) -> Result<(), Limit> {
+    ///
+    /// # Errors
+    ///
+    /// The limit that does not.
+    pub fn take_memory(&self, bytes: usize) -> Result<(), Limit> {
         let usage = self.usage();
         let (own, all) = (usage.memory.get() + bytes as u64, self.account.memory.get() + bytes as u64);
         if own > usage.limits.memory as u64 {
             return Err(Limit::Memory);
         }
         if all > self.account.memory_limit as u64 {
+            if let Some(tape) = usage.tape() {
+                tape.refused_memory(self.account.memory.get().saturating_sub(usage.memory.get()));
+            }
             return Err(Limit::MemoryPerExchange);
         }
         usage.memory.set(own);

@@ -31,6 +31,8 @@ pub struct LoaderOptions {
     pub policy: Policy,
     /// Where compiled code is kept.
     pub cache: Option<CodeCache>,
+    /// Whether code keeps the bytes of its file, for capsules.
+    pub keeps_source: bool,
 }
 
 /// Keeps the table in step with the folder.
@@ -250,6 +252,9 @@ impl Loader {
             Some(code) => code,
             None => self.compile(&bytes)?,
         };
+        if self.options.keeps_source {
+            code.keep_source(bytes);
+        }
         let refused = |reason: String| NotLoaded::Refused(reason);
         let (slots, most) = (code.slots(), self.engine.max_instances());
         if slots > most {

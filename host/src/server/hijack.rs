@@ -2,15 +2,16 @@
 //! directions of the raw connection. The only place that sees HTTP, plugin and socket together.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::report;
 use super::request::RequestView;
 use super::send_half::end_with_reset;
 use super::verdict::{Ending, Verdict, judge};
+use super::{Shared, report};
+use crate::capsule::Incident;
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::outbound::Plan;
 use crate::exchange::{Broken, CONTENT_TOO_LARGE, Finished, Read, discard, flush};
@@ -129,6 +130,9 @@ async fn run(
     let limits = stages.iter().map(|stage| stage.plugin.limits());
     let ticket = shared.metrics.begin(totals, limits, connection.peer, Arc::clone(&head));
     let account = &ticket.open().account;
+    if let Some(capsules) = &shared.capsules {
+        capsules.record(account);
+    }
     let plan = Plan {
         version: head.version(),
         method: head.method(),
@@ -144,14 +148,14 @@ async fn run(
     if ends_with_close {
         end_with_reset(connection.inbound.wire().as_ref(), true);
     }
-    let stage = |served: Arc<Served>| {
+    let stage = |served: &Arc<Served>| {
         let plugin = Arc::clone(&served.plugin);
         let view =
             RequestView { head: Arc::clone(&head), peer: connection.peer, plugin: plugin.name().into() };
         Stage { plugin, request: Arc::new(view) }
     };
-    let stages: Vec<Stage> = stages.into_iter().map(stage).collect();
-    let outcome = duplex(connection, account, &stages).await;
+    let driven: Vec<Stage> = stages.iter().map(stage).collect();
+    let outcome = duplex(connection, account, &driven).await;
     if ends_with_close && (outcome.is_ok() || !connection.outbound.has_begun()) {
         end_with_reset(connection.inbound.wire().as_ref(), false);
     }
@@ -164,10 +168,30 @@ async fn run(
         Err((stage, broken)) => {
             let verdict = judge(broken, connection.outbound.fault());
             let after = carry_out(connection, plan, &verdict, &ticket);
-            report::broken(ticket, connection.outbound.status(), stage, &verdict);
+            let capsule = keep(&shared, &ticket, &stages[stage], stage, &verdict);
+            report::broken(ticket, connection.outbound.status(), stage, &verdict, capsule.as_deref());
             Left::Broken(after)
         }
     }
+}
+
+/// Has a capsule made of an exchange that failed by a plugin's fault, and says its name.
+fn keep(
+    shared: &Shared,
+    ticket: &Ticket<'_>,
+    served: &Served,
+    stage: usize,
+    verdict: &Verdict,
+) -> Option<String> {
+    let (capsules, failure) = (shared.capsules.as_ref()?, verdict.failure.as_ref()?);
+    capsules.keep(Incident {
+        open: Arc::clone(ticket.open()),
+        stage,
+        plugin: Arc::clone(&served.plugin),
+        methods: served.methods,
+        failure: failure.clone(),
+        at: SystemTime::now(),
+    })
 }
 
 /// Both directions at once, to a response with its proper end.
@@ -181,7 +205,7 @@ async fn duplex(
     let finished = drive_chain(stages, account, &waterline, inbound, outbound).await?;
     let ends_with_close = outbound.is_close_delimited();
     outbound.finish().map_err(|total| {
-        let failure = Failure::trap(format!("it emitted less than its content-length of {total}"));
+        let failure = Failure::short_of(total);
         (stages.len() - 1, Broken::Plugin { failure, status: 500 })
     })?;
     if ends_with_close || inbound.carry().is_empty() {

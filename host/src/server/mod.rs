@@ -21,6 +21,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use crate::capsule::Capsules;
 use crate::exchange::Waterline;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
@@ -54,6 +55,7 @@ struct Shared {
     options: ServerOptions,
     metrics: Arc<Metrics>,
     waterline: Arc<Waterline>,
+    capsules: Option<Arc<Capsules>>,
     exchanges: Semaphore,
     connections: Arc<Semaphore>,
     phase: watch::Receiver<Phase>,
@@ -72,6 +74,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub metrics: Arc<Metrics>,
     pub waterline: Arc<Waterline>,
+    /// Where exchanges are recorded, if they are.
+    pub capsules: Option<Arc<Capsules>>,
 }
 
 /// Binds all `addresses`.
@@ -106,6 +110,7 @@ impl Server {
             options,
             metrics: parts.metrics,
             waterline: parts.waterline,
+            capsules: parts.capsules,
             exchanges: Semaphore::new(exchanges),
             connections: Arc::new(Semaphore::new(options.max_connections)),
             phase: receiver,

@@ -7,30 +7,36 @@ use crate::metrics::{Open, Outcome, Ticket, Totals};
 /// An exchange came to its proper end.
 pub(super) fn finished(ticket: Ticket<'_>, status: u16, finished: Finished) {
     let detail = if finished == Finished::Early { "the plugin finished first" } else { "complete" };
-    access(ticket.open(), Outcome::Clean, detail, status);
+    access(ticket.open(), Outcome::Clean, detail, status, None);
     ticket.end(Outcome::Clean, None);
 }
 
-/// An exchange ended otherwise, in this stage.
-pub(super) fn broken(ticket: Ticket<'_>, status: u16, stage: usize, verdict: &Verdict) {
+/// An exchange ended otherwise, in this stage. `capsule` is the name of the file that tells more.
+pub(super) fn broken(
+    ticket: Ticket<'_>,
+    status: u16,
+    stage: usize,
+    verdict: &Verdict,
+    capsule: Option<&str>,
+) {
     let outcome = match (verdict.guilty, verdict.ending) {
         (Guilty::Plugin, _) => Outcome::Failed,
         (Guilty::Client, Ending::Cut | Ending::Reset) => Outcome::Cut,
         (Guilty::Client, Ending::Close) => Outcome::Gone,
     };
     if verdict.guilty == Guilty::Plugin {
-        failure(ticket.open(), stage, &verdict.reason);
+        failure(ticket.open(), stage, &verdict.reason, capsule);
     }
-    access(ticket.open(), outcome, &verdict.reason, status);
+    access(ticket.open(), outcome, &verdict.reason, status, capsule);
     ticket.end(outcome, verdict.failure.as_ref().map(|failure| (stage, failure)));
 }
 
 /// The drain is over, and the exchange is cut with the process's end.
 pub(super) fn cut(open: &Open) {
-    access(open, Outcome::Cut, "the drain timeout is over", 0);
+    access(open, Outcome::Cut, "the drain timeout is over", 0, None);
 }
 
-fn failure(open: &Open, stage: usize, reason: &str) {
+fn failure(open: &Open, stage: usize, reason: &str, capsule: Option<&str>) {
     let usage = &open.account.stages[stage];
     let totals = &open.plugins[stage];
     let chunk = usage.chunks.get();
@@ -42,11 +48,12 @@ fn failure(open: &Open, stage: usize, reason: &str) {
         chunk,
         offset = usage.chunk_offset.get(),
         trace_id = open.trace_id(),
+        capsule,
         "plugin failed"
     );
 }
 
-fn access(open: &Open, outcome: Outcome, detail: &str, status: u16) {
+fn access(open: &Open, outcome: Outcome, detail: &str, status: u16, capsule: Option<&str>) {
     if !tracing::enabled!(target: "access", tracing::Level::INFO) {
         return;
     }
@@ -69,6 +76,7 @@ fn access(open: &Open, outcome: Outcome, detail: &str, status: u16) {
         ms = open.since.elapsed().as_millis() as u64,
         peer = %open.peer,
         trace_id = open.trace_id(),
+        capsule,
         "exchange ended"
     );
 }

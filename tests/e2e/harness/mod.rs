@@ -5,6 +5,7 @@
 
 mod admin;
 mod canary;
+mod capsules;
 mod client;
 mod folder;
 mod idle;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 
 pub use admin::ADMIN;
 pub use canary::Canary;
+pub use capsules::{Capsules, fussy, replay};
 pub use client::Client;
 pub use folder::{Folder, fixture, fixtures};
 pub use ledger::{Item, Ledger};
