@@ -8,6 +8,10 @@ CARGO ?= cargo
 JOBS ?= 2
 WASMPLEX := target/release/wasmplex
 LISTEN ?= 127.0.0.1:8080
+# Where scripts/toolchains.sh puts compilers of plugin languages.
+WASMPLEX_TOOLCHAINS ?= $(CURDIR)/target/toolchains
+export WASMPLEX_TOOLCHAINS
+export PATH := $(WASMPLEX_TOOLCHAINS)/bin:$(PATH)
 
 .PHONY: help
 help: ## This list

@@ -10,7 +10,7 @@ const MAX_FILE: usize = 450;
 const MAX_FUNCTION: usize = 70;
 
 /// Folder of `host/src`, and what its code must not name.
-const FORBIDDEN: [(&str, &[&str]); 9] = [
+const FORBIDDEN: [(&str, &[&str]); 11] = [
     (
         "http",
         &["tokio", "wasmtime", "std::time", "std::net", "crate::plugin", "crate::server", "crate::exchange"],

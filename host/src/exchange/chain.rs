@@ -187,7 +187,10 @@ async fn run_first(
     loop {
         match poll_fn(|context| source.poll_left(context)).await {
             // Nobody waits for the rest of the body any more.
-            Broken::Client(_) if is_early.load(Ordering::Relaxed) => std::future::pending().await,
+            Broken::Client(_) if is_early.load(Ordering::Relaxed) => {
+                poll_fn(|context| source.poll_gone(context)).await;
+                return Err(Broken::Gone);
+            }
             broken => return Err(broken),
         }
     }

@@ -234,11 +234,15 @@ impl<R: Wire> Source for Inbound<R> {
             }
             Poll::Ready(Ok(_)) => {}
         }
+        self.poll_gone(context).map(|()| Broken::Gone)
+    }
+
+    fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let (recheck, pause) =
             self.recheck.get_or_insert_with(|| (Box::pin(sleep(FIRST_RECHECK)), FIRST_RECHECK));
         while recheck.as_mut().poll(context).is_ready() {
             if self.wire.is_broken() {
-                return Poll::Ready(Broken::Gone);
+                return Poll::Ready(());
             }
             *pause = (*pause * 2).min(LAST_RECHECK);
             recheck.as_mut().reset(Instant::now() + *pause);

@@ -62,6 +62,11 @@ pub trait Source: Send {
     /// Ready when the rest of the body will not come, or nobody is there any more. It must not take
     /// bytes to find out.
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<Broken>;
+
+    /// Ready when nobody is there any more, whatever became of the body.
+    fn poll_gone(&mut self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
 }
 
 /// What a source had.

@@ -21,7 +21,7 @@ const MIN_RECHECK: Duration = Duration::from_millis(10);
 
 /// What a call needs to know of time, outside of the store that the call borrows.
 pub(super) struct CallBudget {
-    meter: Arc<Meter>,
+    pub(super) meter: Arc<Meter>,
     ticker: Arc<Ticker>,
     pub(super) tally: Tally,
     cpu_per_call: Duration,

@@ -31,6 +31,8 @@ pub(super) struct Command {
     stdin: Arc<Stdin>,
     /// The program was told to let the response head go. (It may have done so by writing before.)
     has_begun: bool,
+    /// It came back only to look for input: its call is not over.
+    looked: bool,
     budget: CallBudget,
 }
 
@@ -69,7 +71,7 @@ impl Command {
             let outcome = start.call_async(&mut store, ()).await;
             (outcome, store)
         });
-        Ok(Self { program: Program::Running(call), stdin, has_begun: false, budget })
+        Ok(Self { program: Program::Running(call), stdin, has_begun: false, looked: false, budget })
     }
 
     pub(super) const fn tally(&self) -> &Tally {
@@ -146,16 +148,25 @@ impl Command {
     }
 
     async fn resume(&mut self) -> Result<Pause, CallError> {
-        let Self { program, stdin, budget, .. } = self;
+        let Self { program, stdin, budget, looked, .. } = self;
         let Program::Running(call) = program else {
             return Ok(Pause::Ended);
         };
+        if *looked {
+            // The call goes on, perhaps on another thread.
+            budget.meter.resume();
+        }
         let paused = poll_fn(|context| match call.as_mut().poll(context) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending if stdin.asks().is_some() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        let Some((outcome, store)) = budget.run(pin!(paused)).await? else {
+        let ended = budget.run(pin!(paused)).await?;
+        *looked = stdin.asks().is_some_and(|asks| asks.is_look);
+        if *looked {
+            budget.meter.suspend();
+        }
+        let Some((outcome, store)) = ended else {
             return Ok(Pause::Asks);
         };
         let settled = calls::settle(outcome, store.data());

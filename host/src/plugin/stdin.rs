@@ -18,15 +18,25 @@ pub(super) struct Asks {
     pub(super) input: bool,
     /// The time to go on at whatever comes.
     pub(super) until: Option<Instant>,
+    /// It does not wait, it only looks whether there is input.
+    pub(super) is_look: bool,
 }
 
 impl Asks {
     /// A program that waits for input alone.
-    pub(super) const INPUT: Self = Self { input: true, until: None };
+    pub(super) const INPUT: Self = Self { input: true, until: None, is_look: false };
 
     /// A program that waits until `due` at the latest.
     pub(super) fn until(input: bool, due: Instant) -> Self {
-        Self { input, until: Some(due.min(Instant::now() + MAX_SLEEP)) }
+        Self { input, until: Some(due.min(Instant::now() + MAX_SLEEP)), is_look: false }
+    }
+
+    /// A program that wants to know whether there is input, and goes on at once.
+    pub(super) fn look() -> Self {
+        let now = Instant::now();
+        // Timers count in milliseconds, and round up.
+        let past = now.checked_sub(Duration::from_millis(2)).unwrap_or(now);
+        Self { input: true, until: Some(past), is_look: true }
     }
 }
 
@@ -187,7 +197,7 @@ mod tests {
         stdin.ask(Asks::until(false, due));
         stdin.put(|bytes| bytes.push(1));
         stdin.end();
-        assert_eq!(stdin.asks(), Some(Asks { input: false, until: Some(due) }));
+        assert_eq!(stdin.asks(), Some(Asks { input: false, until: Some(due), is_look: false }));
         stdin.wake();
         assert_eq!(stdin.asks(), None);
         for answer in [|stdin: &Stdin| stdin.put(|bytes| bytes.push(1)), |stdin: &Stdin| stdin.end()] {

@@ -27,10 +27,6 @@ const MAX_SUBSCRIPTIONS: u32 = 1_024;
 const SUBSCRIPTION: u32 = 48;
 const EVENT: u32 = 32;
 
-/// The shortest wait of a `poll_oneoff` that finds nothing: a program that asks again and again without
-/// waiting must not be a way around the budget of a call, and input has to have a chance to come.
-const MIN_WAIT: Duration = Duration::from_millis(1);
-
 /// How much a write to an output that is always ready is said to take.
 const WRITE_ROOM: u64 = 64 * 1024;
 
@@ -54,8 +50,11 @@ async fn wait(caller: &mut Caller<'_, State>, stdin: &Stdin, asks: Asks) -> Resu
     while poll_fn(|_| stdin.poll_answer()).await == Answer::Begin {
         caller.data_mut().begin_response()?;
     }
-    caller.data_mut().begin_call();
-    caller.as_context_mut().set_epoch_deadline(1);
+    // A look that finds nothing is no end of a call: to look again and again is no way around its budget.
+    if !asks.is_look || stdin.available().is_some() {
+        caller.data_mut().begin_call();
+        caller.as_context_mut().set_epoch_deadline(1);
+    }
     Ok(())
 }
 
@@ -74,6 +73,9 @@ pub(super) async fn read(
         return Ok(INVALID);
     }
     let (bytes, _) = memory::with_state(&mut caller)?;
+    if memory::range(bytes, read, 4, "fd_read").is_err() {
+        return Ok(FAULT);
+    }
     let mut ranges = Vec::with_capacity(count as usize);
     for index in 0..count {
         let range = piece(bytes, pieces, index)
@@ -156,9 +158,8 @@ async fn poll_oneoff(
         if !happened.is_empty() && !must_ask {
             break happened;
         }
-        let is_ready = !happened.is_empty();
         let asks = match due {
-            _ if is_ready => Asks::until(wants_input, now + MIN_WAIT),
+            _ if !happened.is_empty() => Asks::look(),
             Some(due) => Asks::until(wants_input, due),
             None => Asks::INPUT,
         };

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::request::RequestView;
 use super::send_half::end_with_reset;
 use super::verdict::{Ending, Verdict, judge};
-use super::{Shared, report};
+use super::{ServerOptions, Shared, report};
 use crate::capsule::Incident;
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::outbound::Plan;
@@ -60,7 +60,7 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
         let slots = stages.iter().map(|stage| stage.plugin.code().slots()).sum();
         match shared.exchanges.try_acquire_many(slots) {
             Ok(permit) => Ok((stages, permit)),
-            Err(_) => Err(Refused::from(Refusal::new(503, "too many exchanges are open; try again later"))),
+            Err(_) => Err(Refused::from(Refusal::new(503, busy(slots, &shared.options)))),
         }
     });
     match admitted {
@@ -75,6 +75,15 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
             connection.refuse(&refusal, allowed, close, !is_head);
             if close { After::Linger } else { After::KeepAlive }
         }
+    }
+}
+
+/// Why there is no place for an exchange.
+const fn busy(slots: u32, options: &ServerOptions) -> &'static str {
+    if slots > options.max_exchanges {
+        "this pipe takes more places than --max-exchanges gives"
+    } else {
+        "too many exchanges are open; try again later"
     }
 }
 

@@ -74,7 +74,7 @@ fn a_missing_compiler_is_told_with_how_to_get_it() {
             build.env_remove(variable);
         }
         build.env("PATH", folder.folder("nothing"));
-        finish(&mut build).fails(&["missing: "]).fails(needles);
+        finish(&mut build).misses(&["missing: "]).misses(needles);
     }
 }
 
@@ -84,7 +84,7 @@ fn a_named_compiler_that_is_not_there_is_told() {
     tool(&folder, &["new", "a", "--lang", "c"]).is_good();
     let mut build = command(&folder, &["build", "a"]);
     build.env("PATH", folder.folder("nothing")).env("CC", "no-such-clang").env_remove("WASI_SDK_PATH");
-    finish(&mut build).fails(&["CC=no-such-clang: there is no such program"]);
+    finish(&mut build).misses(&["CC=no-such-clang: there is no such program"]);
 }
 
 /// What the compiler says is passed on, and the command line before it.

@@ -77,6 +77,13 @@ impl Ran {
         self.says(needles)
     }
 
+    /// It failed for want of a tool, which has an exit code of its own.
+    #[track_caller]
+    pub fn misses(&self, needles: &[&str]) -> &Ran {
+        assert_eq!(self.code, Some(3), "{}\n{}", self.stdout, self.stderr);
+        self.says(needles)
+    }
+
     #[track_caller]
     pub fn says(&self, needles: &[&str]) -> &Ran {
         for needle in needles {
@@ -89,7 +96,7 @@ impl Ran {
     /// Whether it failed for want of a tool that may be missing here.
     #[track_caller]
     pub fn is_skipped(&self) -> bool {
-        if self.code == Some(0) || !self.stderr.contains("missing: ") {
+        if self.code != Some(3) {
             return false;
         }
         let is_required = std::env::var_os("WASMPLEX_REQUIRE_TOOLCHAINS").is_some_and(|value| value == "1");
