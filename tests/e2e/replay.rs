@@ -288,3 +288,81 @@ fn timers_fire_where_they_fired() {
         "{said}"
     );
 }
+
+/// A program that copies its input, but for a read that brings an X first.
+fn copying(then: &str) -> String {
+    format!(
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func $sleep_an_hour
+    (i64.store (i32.const 2024) (i64.const 3600000000000))
+    (drop (call $poll (i32.const 2000) (i32.const 3000) (i32.const 1) (i32.const 4000))))
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (loop $again
+      (i32.store (i32.const 4) (i32.const 1024))
+      (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (if (i32.eqz (i32.load (i32.const 8))) (then (return)))
+      (if (i32.eq (i32.load8_u (i32.const 64)) (i32.const 88)) (then {then}))
+      (i32.store (i32.const 4) (i32.load (i32.const 8)))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br $again))))"#
+    )
+}
+
+#[test]
+fn a_program_fails_again() {
+    for (then, kind) in [("unreachable", "trap"), ("(call $exit (i32.const 7))", "exit")] {
+        let capsules = Capsules::new();
+        let plugins = Folder::new();
+        plugins.write("copying.wat", copying(then).as_bytes());
+        let server = capsules.serve(plugins, &[]);
+        server.fails_after("/copying", &[], &[b"ab", b"cX"], b"X!");
+        let (file, capsule) = capsules.first();
+        assert_eq!(
+            (&capsule["failure"]["kind"], &capsule["plugin"]["kind"]),
+            (&json!(kind), &json!("command"))
+        );
+        is_repeated(&file);
+        let against = |then: &str| {
+            let plugin = capsules.write("tried.wat", &copying(then));
+            replay(&file, &["--against", plugin.to_str().expect("a path")])
+        };
+        let (code, said) = against("nop");
+        assert_eq!(code, Some(0));
+        assert!(said.contains("it ends well") && said.contains("4 bytes, and 2 more"), "{said}");
+        // One that sleeps for long, where none slept before, is not waited for; nor is one that does
+        // nothing else.
+        let (code, said) = against("(call $sleep_an_hour)");
+        assert_eq!(code, Some(0));
+        assert!(said.contains("it ends well"), "{said}");
+        let (code, said) = against("(loop $ever (call $sleep_an_hour) (br $ever))");
+        assert_eq!(code, Some(0));
+        assert!(said.contains("gets past the failure"), "{said}");
+    }
+}
+
+#[test]
+fn a_component_fails_again() {
+    let echo = fs::read_to_string(fixture("components/echo")).expect("the fixture");
+    let emit = "(call $emit (local.get $at) (local.get $len))";
+    assert!(echo.contains(emit));
+    let picky = echo
+        .replace(emit, &format!("(if (i32.eq (local.get $len) (i32.const 7)) (then unreachable)) {emit}"));
+    let capsules = Capsules::new();
+    let plugins = Folder::new();
+    plugins.write("picky.wat", picky.as_bytes());
+    let server = capsules.serve(plugins, &[]);
+    server.fails_after("/picky", &[], &[b"ab", b"eight..."], b"seven..");
+    let (file, capsule) = capsules.first();
+    assert_eq!((&capsule["plugin"]["kind"], &capsule["output"]["bytes"]), (&json!("component"), &json!(10)));
+    is_repeated(&file);
+    let fixed = capsules.write("fixed.wat", &echo);
+    let (code, said) = replay(&file, &["--against", fixed.to_str().expect("a path")]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("10 bytes, and 7 more"), "{said}");
+}

@@ -1,7 +1,7 @@
 //! Every rot13, in whatever language, passes the same table, byte for byte.
 //!
 //! `make plugins` builds those whose toolchain is there. One that is missing is skipped, unless
-//! WASMPLEX_REQUIRE_SAMPLES=1 says that all must be there.
+//! `WASMPLEX_REQUIRE_SAMPLES=1` says that all must be there.
 
 use std::fs;
 use std::path::{Path, PathBuf};

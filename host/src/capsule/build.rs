@@ -114,8 +114,8 @@ fn manifest(settings: &Settings, methods: MethodSet, masked: &mut Vec<String>) -
     };
     let response = response.iter().map(|(name, value)| unless_secret("response", name, value)).collect();
     let config = config.iter().map(|(name, value)| unless_secret("config", name, value)).collect();
-    let args = mask::args(&grants.args);
-    masked.extend((args != grants.args).then(|| "manifest.args".to_owned()));
+    let (args, hidden) = mask::args(&grants.args);
+    masked.extend(hidden.iter().map(|index| format!("manifest.args.{index}")));
     masked.extend(grants.env.iter().map(|(name, _)| format!("manifest.env.{name}")));
     Manifest {
         limits: show::limits(limits),
@@ -208,7 +208,7 @@ mod tests {
         let settings = Settings {
             limits: Limits::default(),
             grants: Grants {
-                args: ["-v", "--token=sekret4", "--api-key", "sekret5", "kept3"].map(str::to_owned).into(),
+                args: ["-x", "--token", "sekret4", "--key=sekret5", "kept3"].map(str::to_owned).into(),
                 env: vec![pair(("HOME", "sekret1"))],
                 dirs: Vec::new(),
             },
@@ -219,10 +219,12 @@ mod tests {
         let manifest = manifest(&settings, MethodSet::ALL, &mut masked);
         let text = serde_json::to_string(&manifest).unwrap();
         assert!(!text.contains("sekret"), "{text}");
-        assert!(["kept1", "kept2", "kept3"].iter().all(|kept| text.contains(kept)), "{text}");
-        let expected =
-            ["manifest.response.x-token", "manifest.config.api_key", "manifest.args", "manifest.env.HOME"];
-        assert_eq!(masked, expected);
+        assert!(
+            ["kept1", "kept2", "kept3", "--token", "--key=***"].iter().all(|kept| text.contains(kept)),
+            "{text}"
+        );
+        let places = ["response.x-token", "config.api_key", "args.2", "args.3", "env.HOME"];
+        assert_eq!(masked, places.map(|place| format!("manifest.{place}")));
     }
 
     #[test]

@@ -31,26 +31,6 @@ pub fn is_secret(name: &[u8]) -> bool {
     WHOLE.contains(&name.as_str()) || PARTS.iter().any(|part| name.contains(part))
 }
 
-/// The arguments of a program, with what belongs to a secret's name masked: `--token=…`, and what follows
-/// `--token`.
-#[must_use]
-pub fn args(args: &[String]) -> Vec<String> {
-    let mut follows_secret = false;
-    let mask = |arg: &String| {
-        let is_value = std::mem::replace(&mut follows_secret, false);
-        match arg.split_once('=') {
-            Some((name, _)) if is_secret(name.as_bytes()) => format!("{name}={MASK}"),
-            None if arg.starts_with('-') && is_secret(arg.as_bytes()) => {
-                follows_secret = true;
-                arg.clone()
-            }
-            _ if is_value => MASK.to_owned(),
-            _ => arg.clone(),
-        }
-    };
-    args.iter().map(mask).collect()
-}
-
 /// A query (`a=1&b=2`) with the values of secret parameters masked, and their names.
 #[must_use]
 pub fn query(query: &[u8]) -> (Vec<u8>, Vec<String>) {
@@ -88,6 +68,31 @@ pub fn value(value: &[u8]) -> (Vec<u8>, Vec<String>) {
     ([before, &masked].concat(), names)
 }
 
+/// Arguments with those masked that a secret name stands before, as in `--token=x` and `--token x`; and
+/// which ones those are.
+#[must_use]
+pub fn args(args: &[String]) -> (Vec<String>, Vec<usize>) {
+    let (mut shown, mut masked) = (Vec::with_capacity(args.len()), Vec::new());
+    let mut is_value = false;
+    for (index, arg) in args.iter().enumerate() {
+        let name = arg.split_once('=').map(|(name, _)| name).filter(|name| is_secret(bare(name)));
+        shown.push(match name {
+            Some(name) => format!("{name}={MASK}"),
+            None if is_value => MASK.to_owned(),
+            None => arg.clone(),
+        });
+        if name.is_some() || is_value {
+            masked.push(index);
+        }
+        is_value = arg.starts_with('-') && !arg.contains('=') && is_secret(bare(arg));
+    }
+    (shown, masked)
+}
+
+fn bare(name: &str) -> &[u8] {
+    name.trim_start_matches('-').as_bytes()
+}
+
 fn is_secret_parameter(name: &[u8]) -> bool {
     is_secret(&percent_decode(name).collect::<Vec<u8>>())
 }
@@ -115,6 +120,21 @@ mod tests {
         }
         for name in ["host", "accept", "content-type", "x-request-id", "author", "pattern", "design", ""] {
             assert!(!is_secret(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_after_secret_names() {
+        for (given, expected, masked) in [
+            ("a-z A-Z", "a-z A-Z", &[][..]),
+            ("--token=x y", "--token=*** y", &[0]),
+            ("-v --api-key x y", "-v --api-key *** y", &[2]),
+            ("--pass --key x", "--pass *** ***", &[1, 2]),
+            ("key value", "key value", &[]),
+        ] {
+            let given: Vec<String> = given.split(' ').map(str::to_owned).collect();
+            let (shown, indices) = args(&given);
+            assert_eq!((shown.join(" ").as_str(), indices.as_slice()), (expected, masked));
         }
     }
 

@@ -184,15 +184,13 @@ async fn run_first(
         is_early.store(true, Ordering::Relaxed);
     }
     pipe.end();
-    loop {
-        match poll_fn(|context| source.poll_left(context)).await {
-            // Nobody waits for the rest of the body any more.
-            Broken::Client(_) if is_early.load(Ordering::Relaxed) => {
-                poll_fn(|context| source.poll_gone(context)).await;
-                return Err(Broken::Gone);
-            }
-            broken => return Err(broken),
+    match poll_fn(|context| source.poll_left(context)).await {
+        // Nobody waits for the rest of the body any more, but for the client to be there.
+        Broken::Client(_) if is_early.load(Ordering::Relaxed) => {
+            poll_fn(|context| source.poll_gone(context)).await;
+            Err(Broken::Gone)
         }
+        broken => Err(broken),
     }
 }
 

@@ -60,6 +60,8 @@ struct Inner {
     taken: usize,
     at_end: bool,
     asks: Option<Asks>,
+    /// The time that it was woken for, until it takes note of that.
+    woken: Option<Instant>,
     /// It waits for long: the response head is to go.
     must_begin: bool,
     /// Descriptors 0 to 2 that the program has closed, a bit each.
@@ -98,7 +100,15 @@ impl Stdin {
 
     /// The exchange's side: the time that the program asked for has come.
     pub(super) fn wake(&self) {
-        self.lock().asks = None;
+        let mut inner = self.lock();
+        inner.woken = inner.asks.take().and_then(|asks| asks.until);
+    }
+
+    /// The program's side: the present time, or what it was woken for if that is later. It is the exchange
+    /// that says when a sleep is over, and a replay does not wait for it.
+    pub(super) fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.lock().woken.take().map_or(now, |woken| woken.max(now))
     }
 
     /// Lets `put` add bytes at the end. A program that waits for them goes on.
@@ -198,8 +208,11 @@ mod tests {
         stdin.put(|bytes| bytes.push(1));
         stdin.end();
         assert_eq!(stdin.asks(), Some(Asks { input: false, until: Some(due), is_look: false }));
+        assert!(stdin.now() < due);
         stdin.wake();
         assert_eq!(stdin.asks(), None);
+        assert_eq!(stdin.now(), due);
+        assert!(stdin.now() < due);
         for answer in [|stdin: &Stdin| stdin.put(|bytes| bytes.push(1)), |stdin: &Stdin| stdin.end()] {
             stdin.ask(Asks::INPUT);
             stdin.put(|_| ());

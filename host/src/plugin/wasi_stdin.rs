@@ -153,7 +153,7 @@ async fn poll_oneoff(
     // Input that has arrived is not seen before it is asked for.
     let mut must_ask = wants_input && stdin.available().is_none() && !stdin.is_closed(0);
     let happened = loop {
-        let now = Instant::now();
+        let now = stdin.now();
         let happened: Vec<_> = asked.iter().filter_map(|asked| event(asked, &stdin, now)).collect();
         if !happened.is_empty() && !must_ask {
             break happened;

@@ -10,6 +10,10 @@ use crate::capsule::form::EventKind;
 use crate::exchange::{Broken, Read, Source, SourceError};
 use crate::plugin::Response;
 
+/// How often a program that sleeps is woken where the record has no timer, before it is taken for one
+/// that never ends.
+const MAX_MORE_TIMERS: usize = 1_000;
+
 /// Something that is to happen again.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
@@ -32,7 +36,8 @@ pub(super) enum Beyond {
 /// A [`Source`] that plays a record.
 ///
 /// Without timing it is the record that says when a timer fires, not the clock: a timer fires when
-/// the record has it next, and if the plugin has set none then, that one is left out.
+/// the record has it next, and if the plugin has set none then, that one is left out. A program that
+/// sleeps where it did not then is woken at once.
 pub(super) struct Recorded {
     moments: std::vec::IntoIter<Moment>,
     has_body: bool,
@@ -43,6 +48,10 @@ pub(super) struct Recorded {
     alarm: Option<Pin<Box<Sleep>>>,
     /// The record has a timer next, and it is not known yet whether the plugin has set one.
     is_in_doubt: bool,
+    /// The plugin has waited for a timer since it was last offered input.
+    is_only_timed: bool,
+    /// Sleeps that ended though the record has no timer there.
+    more_timers: usize,
     /// The body's end was said.
     is_ended: bool,
     /// It was not in the record.
@@ -70,6 +79,8 @@ impl Recorded {
             timing: length.map(|length| (Instant::now(), length)),
             alarm: None,
             is_in_doubt: false,
+            is_only_timed: false,
+            more_timers: 0,
             is_ended: false,
             is_end_made_up: false,
             is_past: false,
@@ -107,6 +118,17 @@ impl Recorded {
         self.poll_time(context, length)
     }
 
+    /// Whether nothing but timers is left.
+    fn is_spent(&self) -> bool {
+        self.moments.as_slice().iter().all(|moment| moment.kind == EventKind::Timer)
+    }
+
+    /// The replay ends at the next look.
+    fn stop(&mut self, context: &Context<'_>) {
+        self.is_past = true;
+        context.waker().wake_by_ref();
+    }
+
     /// What comes when the record is over.
     fn after(&mut self) -> Result<Read, SourceError> {
         if self.beyond == Beyond::Stop {
@@ -133,6 +155,7 @@ impl Source for Recorded {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        self.is_only_timed = false;
         while self.next_is(EventKind::Timer) {
             if self.timing.is_none() && !std::mem::replace(&mut self.is_in_doubt, true) {
                 // If the plugin has set a timer, `poll_timer` comes before the next call of this.
@@ -162,17 +185,27 @@ impl Source for Recorded {
 
     fn poll_timer(&mut self, context: &mut Context<'_>, alarm: Pin<&mut Sleep>) -> Poll<()> {
         self.is_in_doubt = false;
-        if self.timing.is_none() && self.next_is(EventKind::Timer) {
+        if self.timing.is_some() {
+            if alarm.poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            if self.is_spent() && self.poll_over(context).is_ready() {
+                self.stop(context);
+            }
+            return Poll::Pending;
+        }
+        if self.next_is(EventKind::Timer) {
             self.pass();
             return Poll::Ready(());
         }
-        if self.timing.is_some() && alarm.poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        if self.is_ended && self.poll_over(context).is_ready() {
+        // A program that sleeps takes no input, and is not to hold the record up.
+        let is_asleep = std::mem::replace(&mut self.is_only_timed, true);
+        if self.is_ended || self.more_timers > MAX_MORE_TIMERS {
             // Nothing but timers would come from here on, for ever perhaps.
-            self.is_past = true;
-            context.waker().wake_by_ref();
+            self.stop(context);
+        } else if is_asleep {
+            self.more_timers += 1;
+            return Poll::Ready(());
         }
         Poll::Pending
     }

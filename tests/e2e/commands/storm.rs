@@ -15,12 +15,14 @@ fn nothing_is_left_of_a_storm() {
     let names = ["echo", "bytewise", "early", "failing", "trapping", "ticking", "asking", "flood", "endless"];
     // Once each, so that what they keep for the next is there.
     storm(&server, &names, seed);
+    server.metric_eventually("wasmplex_exchanges_open", &[], 0.0);
     server.is_idle();
     let before = server.holds();
     let canary = Canary::start(&server);
     storm(&server, &names, seed + 1);
     canary.sings(5);
     canary.stop();
+    server.metric_eventually("wasmplex_exchanges_open", &[], 0.0);
     server.is_idle();
     let after = server.holds();
     assert!(after.descriptors <= before.descriptors + 2, "{before:?}, then {after:?}");
@@ -42,7 +44,6 @@ fn storm(server: &Server, names: &[&str], seed: u64) {
             });
         }
     });
-    server.metric_eventually("wasmplex_exchanges_open", &[], 0.0);
 }
 
 /// One client, that goes as it likes.
