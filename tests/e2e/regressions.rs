@@ -14,6 +14,7 @@ mod named_pipes;
 mod segments;
 mod stderr;
 mod surroundings;
+mod suspended;
 mod turns;
 mod undelivered;
 mod waterline;
