@@ -62,3 +62,21 @@ fn a_file_that_is_not_there() {
     assert_eq!(finished.code, Some(1));
     assert!(finished.stderr.contains("/no/such/plugin.wasm"), "{}", finished.stderr);
 }
+
+/// The next run of the same file does not compile it again.
+#[test]
+fn compiled_code_is_kept() {
+    let folder = Folder::new();
+    let cache = folder.folder("cache");
+    let entries = || {
+        let files = std::fs::read_dir(&cache).expect("the cache's folder").filter_map(Result::ok);
+        files.filter(|file| file.path().extension().is_some_and(|ending| ending == "code")).count()
+    };
+    std::fs::set_permissions(&cache, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .expect("a private folder");
+    for _ in 0..2 {
+        let finished = ran(wasmplex(&["run"]).arg(fixture("lifecycle")).arg("--cache").arg(&cache));
+        assert_eq!((finished.code, finished.stdout), (Some(0), b"siboe".to_vec()));
+        assert_eq!(entries(), 1);
+    }
+}

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand, ValueEnum};
 use limits::LimitArgs;
 
-use crate::plugin::{Code, Engine, Plugin};
+use crate::plugin::{Code, CodeCache, Engine, Plugin};
 use crate::project::Missing;
 use crate::registry::folder;
 use crate::registry::manifest::{self, Policy, Settled};
@@ -106,9 +106,14 @@ fn resolve(plugin: &str, folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Loads one plugin with its manifest, without a server.
-fn load(engine: &Engine, file: &Path, policy: &Policy) -> anyhow::Result<Arc<Plugin>> {
+fn load(
+    engine: &Engine,
+    file: &Path,
+    policy: &Policy,
+    cache: Option<&CodeCache>,
+) -> anyhow::Result<Arc<Plugin>> {
     let bytes = folder::read(file)?;
     let Settled { settings, .. } = manifest::load(file, policy).map_err(anyhow::Error::msg)?;
-    let code = Code::load(engine, &bytes, None)?;
+    let code = Code::load(engine, &bytes, cache)?;
     Ok(Plugin::new(engine, &name_of(file), code, settings)?)
 }

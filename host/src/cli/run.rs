@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::log::LogArgs;
-use super::{LimitArgs, load, resolve};
+use super::{LimitArgs, load, resolve, serve};
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
@@ -37,6 +37,10 @@ pub(super) struct Run {
     /// Folder to look the name up in
     #[arg(long, value_name = "DIR", default_value = "plugins", env = "WASMPLEX_PLUGINS")]
     plugins: PathBuf,
+    /// Folder for compiled code, or off
+    /// [default: wasmplex in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "WASMPLEX_CACHE")]
+    cache: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -49,9 +53,12 @@ impl Run {
         let files = stages(&self.plugin, &self.plugins)?;
         let engine = Engine::new(&EngineOptions { max_instances: files.len() as u32 * SLOTS_PER_STAGE })?;
         let policy = Policy::from(self.limits);
+        let cache = serve::open_cache(self.cache);
         let plugins = files
             .iter()
-            .map(|file| load(&engine, file, &policy).with_context(|| file.display().to_string()))
+            .map(|file| {
+                load(&engine, file, &policy, cache.as_ref()).with_context(|| file.display().to_string())
+            })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("no event loop")?;
