@@ -50,6 +50,7 @@ pub struct Code {
     version: Box<str>,
     size: usize,
     pub(super) form: Form,
+    slots: u32,
     compile_time: Duration,
     is_cached: bool,
     source: OnceLock<Box<[u8]>>,
@@ -114,12 +115,14 @@ impl Code {
         compiled: &Compiled,
     ) -> Result<Self, LoadError> {
         let form = link(engine, compiled)?;
+        let slots = slots(&form);
         let version = digest.version();
         Ok(Self {
             digest,
             version,
             size,
             form,
+            slots,
             compile_time: Duration::ZERO,
             is_cached: false,
             source: OnceLock::new(),
@@ -139,14 +142,8 @@ impl Code {
     /// How many places of the instance pool one of its instances takes: 1, or more for a component of
     /// many modules.
     #[must_use]
-    pub fn slots(&self) -> u32 {
-        let Form::Component { pre, .. } = &self.form else {
-            return 1;
-        };
-        let Some(needed) = pre.component().resources_required() else {
-            return MAX_CORE_INSTANCES;
-        };
-        needed.num_tables.div_ceil(TABLES_PER_SLOT).max(needed.num_memories).max(1)
+    pub const fn slots(&self) -> u32 {
+        self.slots
     }
 
     /// The memory that an instance begins with, in bytes; of several, the largest.
@@ -223,6 +220,18 @@ impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Code").field("version", &self.version).finish_non_exhaustive()
     }
+}
+
+/// How many places of the pool an instance takes. Asked for once: wasmtime goes through all that the
+/// component is made of to tell.
+fn slots(form: &Form) -> u32 {
+    let Form::Component { pre, .. } = form else {
+        return 1;
+    };
+    let Some(needed) = pre.component().resources_required() else {
+        return MAX_CORE_INSTANCES;
+    };
+    needed.num_tables.div_ceil(TABLES_PER_SLOT).max(needed.num_memories).max(1)
 }
 
 /// Checks compiled code, and finds its imports.

@@ -1,7 +1,6 @@
 //! An instance of a component of package `wasmplex:plugin`: what it imports, and the calls of its exports.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use wasmtime::component::{
     ComponentNamedList, ComponentType, InstancePre, Lift, Linker, Lower, TypedFunc, WasmList, WasmStr,
@@ -97,7 +96,8 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         Ok((store.data().plugin.settings().config.get(&key).cloned(),))
     })?;
     host.func_wrap("set-timer", |mut store: StoreContextMut<'_, State>, (milliseconds,): (u32,)| {
-        set_timer(store.data_mut(), milliseconds)
+        store.data_mut().set_timer(milliseconds)?;
+        Ok(())
     })?;
     // Types alone; the interface must be there.
     linker.instance(name::TYPES)?;
@@ -126,14 +126,6 @@ async fn emit(mut store: StoreContextMut<'_, State>, bytes: WasmList<u8>) -> was
         at += piece.len();
         store.data_mut().emit(&piece).await?;
     }
-    Ok(())
-}
-
-/// 0 cancels. A component without `on-timer` would not hear it ring.
-fn set_timer(state: &mut State, milliseconds: u32) -> wasmtime::Result<()> {
-    let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));
-    let due = due.ok_or_else(|| Thrown::Fault("set-timer: beyond the end of time".to_owned()))?;
-    state.timer = (milliseconds > 0 && state.plugin.code().has_timer()).then_some(due);
     Ok(())
 }
 

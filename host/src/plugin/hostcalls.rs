@@ -1,6 +1,6 @@
 //! The imports of ABI version 1: one function each, checked and short.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wasmtime::{Caller, Linker};
 
@@ -161,14 +161,7 @@ fn config(
 
 /// 0 cancels. A module without `on_timer` gets -1: nobody would hear it ring.
 fn set_timer(mut caller: Caller<'_, State>, milliseconds: u32) -> wasmtime::Result<i32> {
-    let state = caller.data_mut();
-    if !state.plugin.code().has_timer() {
-        return Ok(-1);
-    }
-    let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));
-    let due = due.ok_or_else(|| Thrown::Fault("set_timer: beyond the end of time".to_owned()))?;
-    state.timer = (milliseconds > 0).then_some(due);
-    Ok(0)
+    Ok(answer(caller.data_mut().set_timer(milliseconds)?))
 }
 
 const fn answer(done: bool) -> i32 {

@@ -104,6 +104,21 @@ impl State {
         }
     }
 
+    /// Sets the one timer; 0 cancels. False, and no timer, where nobody would hear it ring.
+    ///
+    /// # Errors
+    ///
+    /// [`Thrown::Fault`] beyond the end of time.
+    pub(super) fn set_timer(&mut self, milliseconds: u32) -> Result<bool, Thrown> {
+        if !self.plugin.code().has_timer() {
+            return Ok(false);
+        }
+        let due = tokio::time::Instant::now().checked_add(Duration::from_millis(milliseconds.into()));
+        let due = due.ok_or_else(|| Thrown::Fault("set_timer: beyond the end of time".to_owned()))?;
+        self.timer = (milliseconds > 0).then_some(due);
+        Ok(true)
+    }
+
     /// Lets the response head go if it has not gone yet.
     pub(super) fn begin_response(&mut self) -> Result<(), OutletError> {
         if self.response.has_begun() {

@@ -55,12 +55,19 @@ fn files<'a>(caller: &'a mut Caller<'_, State>) -> wasmtime::Result<Option<(Gues
     if caller.data().plugin.settings().grants.dirs.is_empty() {
         return Ok(None);
     }
+    delegated(caller).map(Some)
+}
+
+/// Memory and WASI of the instance, side by side, for one of wasmtime's own functions.
+pub(super) fn delegated<'a>(
+    caller: &'a mut Caller<'_, State>,
+) -> wasmtime::Result<(GuestMemory<'a>, &'a mut Wasi)> {
     let fuel = caller.as_context_mut().hostcall_fuel();
     let (bytes, state) = memory::with_state(caller)?;
     let wasi = wasi(state);
     // As wasmtime's own linking does before each call.
     wasi.context.set_hostcall_fuel(fuel);
-    Ok(Some((GuestMemory::Unshared(bytes), wasi)))
+    Ok((GuestMemory::Unshared(bytes), wasi))
 }
 
 /// `fd_write` of a file.

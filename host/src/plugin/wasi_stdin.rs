@@ -18,7 +18,7 @@ use super::memory;
 use super::state::State;
 use super::stdin::{Answer, Asks, Stdin};
 use super::wasi::{BAD_DESCRIPTOR, FAULT, INVALID, MAX_PIECES, MODULE, SUCCESS, piece, store, wasi};
-use super::wasi_files::is_ours;
+use super::wasi_files::{delegated, is_ours};
 
 /// The most subscriptions of one `poll_oneoff`: a program has a handful of descriptors.
 const MAX_SUBSCRIPTIONS: u32 = 1_024;
@@ -265,11 +265,7 @@ async fn delegate(
     count: u32,
     stored: u32,
 ) -> wasmtime::Result<i32> {
-    let fuel = caller.as_context_mut().hostcall_fuel();
-    let (bytes, state) = memory::with_state(&mut caller)?;
-    let wasi = wasi(state);
-    wasi.context.set_hostcall_fuel(fuel);
+    let (mut memory, wasi) = delegated(&mut caller)?;
     let [subscriptions, events, count, stored] = [subscriptions, events, count, stored].map(u32::cast_signed);
-    let mut memory = GuestMemory::Unshared(bytes);
     p1::poll_oneoff(&mut wasi.context, &mut memory, subscriptions, events, count, stored).await
 }
