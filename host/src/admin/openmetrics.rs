@@ -134,6 +134,9 @@ impl Moment {
         let family = encoder.encode_descriptor("connections", help, None, MetricType::Counter)?;
         counter(family, host.connections.get())?;
         gauge(encoder, "connections_open", "Connections that are open", host.open_connections.get())?;
+        let help = "Connections closed at once, since their client had too many";
+        let family = encoder.encode_descriptor("connections_crowded", help, None, MetricType::Counter)?;
+        counter(family, host.crowded.get())?;
         let help = "Requests answered without any plugin";
         let mut family = encoder.encode_descriptor("refused", help, None, MetricType::Counter)?;
         for (status, count) in host.refused() {

@@ -102,14 +102,15 @@ fn exchange(open: &Open) -> Value {
         "id": open.account.id.to_string(),
         "plugins": open.plugins.iter().map(|totals| totals.plugin()).collect::<Vec<_>>(),
         "versions": open.plugins.iter().map(|totals| totals.version()).collect::<Vec<_>>(),
-        "peer": open.peer.to_string(),
-        "method": open.head.method().as_str(),
-        "path": open.path(),
+        "peer": open.origin.peer.to_string(),
+        "way": open.origin.way.as_str(),
+        "method": open.origin.method(),
+        "path": open.origin.path(),
         "age_s": open.since.elapsed().as_secs_f64(),
         "received": stages.first().map(|first| first.received.get()),
         "sent": stages.last().map(|last| last.sent.get()),
         "waiting": waiting(&stages.iter().map(Usage::waiting).collect::<Vec<_>>()),
-        "trace_id": open.trace_id(),
+        "trace_id": open.origin.trace_id(),
     })
 }
 

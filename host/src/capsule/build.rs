@@ -46,7 +46,7 @@ pub(super) fn capsule(incident: &Incident, recording: &Recording, file: Option<S
         wasmplex: env!("CARGO_PKG_VERSION").to_owned(),
         recorded: humantime::format_rfc3339_micros(*at).to_string(),
         exchange: open.account.id.to_string(),
-        trace_id: open.trace_id().map(str::to_owned),
+        trace_id: open.origin.trace_id().map(str::to_owned),
         failure: Failed {
             kind: failure.kind().to_owned(),
             reason: failure.to_string(),
@@ -137,18 +137,25 @@ fn manifest(settings: &Settings, methods: MethodSet, masked: &mut Vec<String>) -
 }
 
 fn asked(open: &Open, has_body: bool, masked: &mut Vec<String>) -> Asked {
-    let head = &open.head;
+    let origin = &open.origin;
+    let way = origin.way.as_str().to_owned();
+    let peer = origin.peer.to_string();
+    let Some(head) = &origin.head else {
+        let (method, path, version) = (String::new(), String::new(), String::new());
+        return Asked { way, method, path, query: None, version, peer, has_body, fields: Vec::new() };
+    };
     let query = head.query().map(|query| {
         let (query, names) = mask::query(query);
         masked.extend(names.iter().map(|name| format!("request.query.{name}")));
         Bytes::of(&query)
     });
     Asked {
+        way,
         method: head.method().as_str().to_owned(),
         path: head.path().to_owned(),
         query,
         version: head.version().as_str().to_owned(),
-        peer: open.peer.to_string(),
+        peer,
         has_body,
         fields: fields(head.fields(), "request.fields", masked),
     }
@@ -198,9 +205,8 @@ fn input(recording: &Recording) -> Input {
 mod tests {
     use super::*;
     use crate::http::head;
-    use crate::metrics::Metrics;
+    use crate::metrics::{Metrics, Origin, Peer, Way};
     use crate::plugin::{Grants, Limits, Recorder};
-    use std::net::SocketAddr;
 
     #[test]
     fn secrets_of_manifests_are_masked() {
@@ -234,9 +240,9 @@ mod tests {
                       Cookie: sekret3\r\nReferer: http://a/?api_key=sekret4\r\nx-other: \xffkept\r\n\r\n";
         let head = Arc::new(head::parse(bytes, 0).unwrap().unwrap().0);
         let metrics = Metrics::default();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let origin = Origin { peer: Peer::Unix, way: Way::Http, head: Some(head) };
         let totals = metrics.totals("p", "v");
-        let ticket = metrics.begin([totals].into(), std::iter::once(&Limits::default()), peer, head);
+        let ticket = metrics.begin([totals].into(), std::iter::once(&Limits::default()), origin);
         let mut masked = Vec::new();
         let request = asked(ticket.open(), false, &mut masked);
         let text = serde_json::to_string(&request).unwrap();

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::metrics::Way;
 use crate::plugin::abi::CHUNK_CAPACITY;
 use crate::plugin::{Entry, Happening};
 
@@ -155,6 +156,10 @@ pub struct Dir {
 /// What the plugin could ask of the request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Asked {
+    /// How the bytes came: `http`, `upgrade`, `websocket` or `tcp`.
+    #[serde(default = "http")]
+    pub way: String,
+    /// Method, path and version are empty where there was no request, but only a connection.
     pub method: String,
     pub path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +169,11 @@ pub struct Asked {
     /// Whether a body was announced.
     pub has_body: bool,
     pub fields: Vec<Field>,
+}
+
+/// The way of capsules from before there were others.
+fn http() -> String {
+    Way::Http.as_str().to_owned()
 }
 
 /// A field of a head.
@@ -332,6 +342,7 @@ mod tests {
             },
             manifest: Manifest::default(),
             request: Asked {
+                way: "http".to_owned(),
                 method: "POST".to_owned(),
                 path: "/p".to_owned(),
                 query: Some(Bytes::of(b"a=\xff")),

@@ -5,6 +5,7 @@ mod capsules;
 mod dev;
 mod inspect;
 mod limits;
+mod listen;
 mod log;
 mod new;
 mod replay;

@@ -1,7 +1,6 @@
 //! `wasmplex serve`: the server.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,13 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, ValueEnum};
-use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::capsules::CapsuleArgs;
+use super::listen::{ListenArgs, announce, first_address};
 use super::log::LogArgs;
 use super::{FAILED, LimitArgs, Switch};
 use crate::admin::{Admin, View};
@@ -27,7 +25,7 @@ use crate::plugin::{CodeCache, Engine, EngineOptions};
 use crate::registry::Registry;
 use crate::registry::loader::{Loader, LoaderOptions};
 use crate::registry::watcher::{Mode, Watcher};
-use crate::server::{self, Parts, SPARE_CONNECTIONS, Server, ServerOptions};
+use crate::server::{Parts, SPARE_CONNECTIONS, Server, ServerOptions};
 
 /// How many exchanges may be open by default, where the system has the memory mappings for them.
 const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
@@ -54,16 +52,8 @@ pub(super) struct Serve {
     /// Folder with the plugins: every *.wasm and *.wat
     #[arg(long, value_name = "DIR", default_value = "plugins", env = "WASMPLEX_PLUGINS")]
     plugins: PathBuf,
-    /// Address to listen on; port 0 takes a free one. May be given several times. Sockets that a
-    /// service manager passes (socket activation) stand in its place
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "127.0.0.1:8080",
-        env = "WASMPLEX_LISTEN",
-        value_delimiter = ','
-    )]
-    listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// Address for operators: /metrics /plugins /exchanges /healthz /readyz; off if not given
     #[arg(long, value_name = "ADDR", env = "WASMPLEX_ADMIN")]
     admin: Option<SocketAddr>,
@@ -86,6 +76,10 @@ pub(super) struct Serve {
     /// [default: 1024 more than exchanges]
     #[arg(long, value_name = "N", env = "WASMPLEX_MAX_CONNECTIONS", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     max_connections: Option<u32>,
+    /// Connections of one IP address (of IPv6, one /64) that may be open at a time, or off; one more is
+    /// closed at once. Leave it off behind a proxy: there all come from one address
+    #[arg(long, value_name = "N", default_value = "off", env = "WASMPLEX_MAX_CONNECTIONS_PER_CLIENT", value_parser = config::optional_count)]
+    max_connections_per_client: Optional<u64>,
     /// Bytes of all exchanges together that may wait for clients that do not read; an exchange that
     /// needs more is cut
     #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "WASMPLEX_MAX_BUFFERED", value_parser = config::size)]
@@ -186,6 +180,10 @@ impl Serve {
                 Some(connections) => connections as usize,
                 None => max_exchanges as usize + SPARE_CONNECTIONS,
             },
+            max_connections_per_client: self
+                .max_connections_per_client
+                .0
+                .map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
             head_timeout: self.head_timeout,
             keep_alive_timeout: self.keep_alive_timeout,
             body_timeout: self.body_timeout.0,
@@ -255,7 +253,7 @@ fn default_cache() -> Option<PathBuf> {
 
 /// Addresses and folder.
 struct Places {
-    listen: Vec<SocketAddr>,
+    listen: ListenArgs,
     admin: Option<SocketAddr>,
     folder: PathBuf,
     ready: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -331,10 +329,8 @@ async fn serve(
     options: ServerOptions,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<usize> {
-    let listeners = match inherited()? {
-        none if none.is_empty() => server::bind(&places.listen).await?,
-        inherited => inherited,
-    };
+    let listeners = places.listen.bind().await?;
+    places.listen.check_routes(&parts.registry);
     let server = Server::new(listeners, parts.clone(), options);
     let admin = match places.admin {
         Some(address) => {
@@ -343,10 +339,9 @@ async fn serve(
         }
         None => None,
     };
-    let addresses = server.addresses()?;
-    announce(&addresses, admin.as_ref().map(Admin::address).transpose()?);
-    if let (Some(ready), Some(address)) = (places.ready, addresses.first()) {
-        ready(*address);
+    announce(server.listeners(), admin.as_ref().map(Admin::address).transpose()?);
+    if let (Some(ready), Some(address)) = (places.ready, first_address(server.listeners())) {
+        ready(address);
     }
     if let Some(admin) = admin {
         tokio::spawn(admin.run());
@@ -362,40 +357,11 @@ async fn serve(
     Ok(cut)
 }
 
-/// Sockets that the service manager passes (systemd's socket activation, `sd_listen_fds(3)`). Where
-/// there are some, they stand in place of `--listen`: they outlive this process.
-fn inherited() -> anyhow::Result<Vec<TcpListener>> {
-    let mut passed = ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for index in 0..passed.len() {
-        let listener = passed.take_tcp_listener(index);
-        let listener = listener.with_context(|| format!("passed socket {index} is not a TCP listener"))?;
-        let Some(listener) = listener else {
-            continue;
-        };
-        listener.set_nonblocking(true).context("a passed socket cannot be used")?;
-        listeners.push(TcpListener::from_std(listener).context("a passed socket cannot be used")?);
-    }
-    Ok(listeners)
-}
-
 /// Tells the service manager, if there is one that wants to know (`sd_notify(3)`).
 fn notify_manager(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "cannot tell the service manager");
     }
-}
-
-/// The ready lines. Nobody may be reading them; that is no reason not to serve.
-fn announce(addresses: &[SocketAddr], admin: Option<SocketAddr>) {
-    let mut stdout = std::io::stdout().lock();
-    for address in addresses {
-        let _ = writeln!(stdout, "listening on http://{address}");
-    }
-    if let Some(address) = admin {
-        let _ = writeln!(stdout, "admin on http://{address}");
-    }
-    let _ = stdout.flush();
 }
 
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Broken, Read, Source, SourceError, buffers};
@@ -27,17 +26,6 @@ pub trait Wire: AsyncRead + Send + Unpin {
 
     /// Whether the connection is known to be broken.
     fn is_broken(&self) -> bool;
-}
-
-impl Wire for OwnedReadHalf {
-    fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let mut byte = [0];
-        Self::poll_peek(self, context, &mut ReadBuf::new(&mut byte))
-    }
-
-    fn is_broken(&self) -> bool {
-        !matches!(self.as_ref().take_error(), Ok(None))
-    }
 }
 
 impl Wire for tokio::io::Stdin {
@@ -84,14 +72,23 @@ impl<R: Wire> Inbound<R> {
 
     /// A body that is all of the stream.
     pub fn until_end(wire: R) -> Self {
-        let decoder = BodyDecoder::until_end();
-        Self { decoder, has_body: true, ends_with_stream: true, ..Self::new(wire, None) }
+        let mut inbound = Self::new(wire, None);
+        inbound.expect_rest();
+        inbound
     }
 
     /// A new body begins, with this framing.
     pub fn expect(&mut self, framing: Framing) {
         self.decoder = BodyDecoder::new(framing);
         self.has_body = !matches!(framing, Framing::None | Framing::Length(0));
+        self.received = 0;
+    }
+
+    /// From here on, all of the stream is the body, what was read past the head included.
+    pub fn expect_rest(&mut self) {
+        self.decoder = BodyDecoder::until_end();
+        self.has_body = true;
+        self.ends_with_stream = true;
         self.received = 0;
     }
 
@@ -227,9 +224,9 @@ impl<R: Wire> Source for Inbound<R> {
         match self.wire.poll_peek(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(_)) => return Poll::Ready(Broken::Gone),
-            // A close before the body's end: the rest will not come. After it, it may be a
-            // half-close: the client has said all, and listens.
-            Poll::Ready(Ok(0)) if !self.is_ready() => {
+            // A close before the body's end: the rest will not come. After it, or as the end, it may
+            // be a half-close: the client has said all, and listens.
+            Poll::Ready(Ok(0)) if !self.is_ready() && !self.ends_with_stream => {
                 return Poll::Ready(Broken::Client(SourceError::Incomplete));
             }
             Poll::Ready(Ok(_)) => {}

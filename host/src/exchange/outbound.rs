@@ -13,6 +13,7 @@ use super::waterline::{Held, Waterline};
 use crate::http::encode::{self, EXCHANGE_FIELD, ResponseFraming};
 use crate::http::framing::parse_length;
 use crate::http::head::{Method, Version};
+use crate::http::upgrade::Protocol;
 use crate::plugin::{Outlet, OutletError, Response, Tally};
 
 /// The most payload bytes that wait to be written. `emit` waits beyond; a chunk's worth of output
@@ -36,6 +37,8 @@ pub struct Plan {
     pub close: bool,
     /// `100 Continue` goes out before the head.
     pub interim: bool,
+    /// The connection goes over to this protocol: the plugin's status does not count then.
+    pub switch: Option<Protocol>,
 }
 
 /// Why writing ended.
@@ -124,6 +127,13 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         out.begun = false;
         out.status = 0;
         out.dress = Dress::Raw;
+    }
+
+    /// What follows is bytes as they are, without any head, counted in `tally`.
+    pub fn bare(&self, tally: Tally) {
+        let mut out = self.lock();
+        out.tally = Some(tally);
+        out.requested = Some(Instant::now());
     }
 
     /// Whether so much waits to be written that it should go before anything is added.
@@ -238,17 +248,20 @@ impl<W: AsyncWrite + Send + Unpin> Outlet for Outbound<W> {
 impl<W: AsyncWrite + Unpin> Out<W> {
     fn begin(&mut self, response: &Response) {
         self.begun = true;
-        self.status = response.status();
         let Some(plan) = self.plan else {
             return;
         };
+        self.status = response.status();
         let length = response.field("content-length").and_then(parse_length);
+        if let Some(protocol) = plan.switch {
+            return self.switch(protocol, response);
+        }
         let (framing, dress) = choose(&plan, response.status(), length);
         self.dress = dress;
         self.invite();
         let default = response.field("content-type").is_none().then_some(DEFAULT_CONTENT_TYPE);
         let keeps_length = matches!(framing, ResponseFraming::Empty) && plan.method == Method::Head;
-        let exchange = self.tally.as_ref().map(|tally| tally.account().id.to_string());
+        let exchange = self.exchange();
         let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
         let buffer = self.buffer();
         let fields = response
@@ -257,6 +270,20 @@ impl<W: AsyncWrite + Unpin> Out<W> {
             .chain(default.filter(|_| !matches!(response.status(), 204 | 304)))
             .chain(exchange);
         encode::response_head(buffer, response.status(), &date(), fields, framing, plan.close);
+    }
+
+    /// The head that goes over to another protocol; what follows is dressed as that one wants it.
+    fn switch(&mut self, protocol: Protocol, response: &Response) {
+        self.status = 101;
+        let exchange = self.exchange();
+        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
+        // RFC 9110 section 8.6: no Content-Length with a 1xx status.
+        let fields = response.fields().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
+        encode::switching_head(self.buffer(), &date(), protocol.as_str(), fields.chain(exchange));
+    }
+
+    fn exchange(&self) -> Option<String> {
+        self.tally.as_ref().map(|tally| tally.account().id.to_string())
     }
 
     /// Sends `100 Continue` if the client waits for it.

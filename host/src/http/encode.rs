@@ -91,6 +91,21 @@ pub fn response_head<'a>(
     put(buffer, &[b"\r\n"]);
 }
 
+/// Appends the head that says that the connection goes over to `protocol` (RFC 9110 section 15.2.2).
+pub fn switching_head<'a>(
+    buffer: &mut Vec<u8>,
+    date: &str,
+    protocol: &str,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) {
+    put(buffer, &[b"HTTP/1.1 101 Switching Protocols\r\ndate: ", date.as_bytes()]);
+    put(buffer, &[b"\r\nconnection: upgrade\r\nupgrade: ", protocol.as_bytes(), b"\r\n"]);
+    for (name, value) in fields {
+        put(buffer, &[name, b": ", value, b"\r\n"]);
+    }
+    put(buffer, &[b"\r\n"]);
+}
+
 /// A whole answer with a one-line text body, for everything that the host says itself.
 pub fn text_response(
     buffer: &mut Vec<u8>,

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use super::head::{RequestHead, Version};
+use super::upgrade::{self, Protocol};
 
 /// The framing of a request body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Manner {
     /// The client lets the connection live on (RFC 9112 section 9.3). Never for HTTP/1.0: its
     /// answers end with the connection here.
     pub keep_alive: bool,
+    /// The protocol that the client wants to go over to, if it is known here.
+    pub upgrade: Option<Protocol>,
 }
 
 /// Decides the framing, the expectation and the connection's future.
@@ -33,10 +36,12 @@ pub struct Manner {
 /// 400 where sender and recipient could disagree on where the body ends (RFC 9112 section 6.3),
 /// 501 for a transfer coding other than `chunked`, 417 for an unknown expectation.
 pub fn decide(head: &RequestHead) -> Result<Manner, Refusal> {
+    let framing = body_framing(head)?;
     Ok(Manner {
-        framing: body_framing(head)?,
+        framing,
         expects_continue: expects_continue(head)?,
         keep_alive: head.version() == Version::Http11 && !has_token(head, b"connection", b"close"),
+        upgrade: upgrade::asked(head, framing)?,
     })
 }
 
@@ -111,12 +116,12 @@ fn expects_continue(head: &RequestHead) -> Result<bool, Refusal> {
     Ok(expects && head.version() == Version::Http11)
 }
 
-fn has_token(head: &RequestHead, name: &[u8], token: &[u8]) -> bool {
+pub(super) fn has_token(head: &RequestHead, name: &[u8], token: &[u8]) -> bool {
     list(head, name).any(|item| item.eq_ignore_ascii_case(token))
 }
 
 /// The members of a comma-separated field, over all its lines, empty ones left out.
-fn list<'a>(head: &'a RequestHead, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn list<'a>(head: &'a RequestHead, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     head.values(name)
         .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)

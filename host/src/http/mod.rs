@@ -5,7 +5,8 @@
 //!
 //! - [`head`]: the start line and the fields, strictly, with bounds; [`method`] and [`trace`] are
 //!   two of its values;
-//! - [`framing`]: how the request body's length is known, decided once;
+//! - [`framing`]: how the request body's length is known, decided once; and in [`upgrade`] whether
+//!   the connection is to go over to another protocol;
 //! - [`decode`]: request body octets out of wire bytes, at whatever place they were cut;
 //! - [`encode`]: response heads and wire chunks into a buffer.
 //!
@@ -17,6 +18,7 @@ pub mod framing;
 pub mod head;
 pub mod method;
 pub mod trace;
+pub mod upgrade;
 
 use std::borrow::Cow;
 

@@ -34,6 +34,8 @@ pub struct HostCounters {
     pub connections: Shared,
     /// Those of them that are open.
     pub open_connections: Shared,
+    /// Connections that were closed at once, since their client has as many as it may.
+    pub crowded: Shared,
     /// Changes of the plugin folder that gave a new generation.
     pub good_reloads: Shared,
     /// Files that were refused.
@@ -46,6 +48,7 @@ impl Default for HostCounters {
         Self {
             connections: Shared::default(),
             open_connections: Shared::default(),
+            crowded: Shared::default(),
             good_reloads: Shared::default(),
             bad_reloads: Shared::default(),
             refused: std::array::from_fn(|_| Shared::default()),

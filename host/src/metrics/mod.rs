@@ -5,21 +5,20 @@
 //! that every byte is counted once, at any time, and no counter ever goes back.
 
 mod host;
+mod origin;
 mod totals;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub use host::HostCounters;
+pub use origin::{Origin, Peer, Way};
 use totals::Versions;
 pub use totals::{Histogram, OLDER, Outcome, REMOVED, Sums, Totals};
 
-use crate::http::head::RequestHead;
-use crate::http::trace::trace_id;
 use crate::plugin::{Account, ExchangeId, Failure, Limits};
 
 /// Tables that the open exchanges are spread over, so that processors do not wait for each other.
@@ -28,9 +27,6 @@ const SHARDS: usize = 16;
 /// Bits of an exchange's number that count; those above are drawn at the start of the host. Enough
 /// for ten thousand a second for three years.
 const COUNTER_BITS: u32 = 40;
-
-/// The most characters of a path in logs and views: what is beyond is the client's to know.
-const MAX_PATH: usize = 256;
 
 /// Names that are no longer served and keep counters of their own.
 const KEPT_NAMES: usize = 32;
@@ -54,8 +50,7 @@ pub struct Open {
     /// The plugins of its stages.
     pub plugins: Box<[Arc<Totals>]>,
     pub since: Instant,
-    pub peer: SocketAddr,
-    pub head: Arc<RequestHead>,
+    pub origin: Origin,
 }
 
 /// An exchange's entry in the table. If it is dropped before its end was said, the exchange was cut.
@@ -113,12 +108,11 @@ impl Metrics {
         &self,
         plugins: Box<[Arc<Totals>]>,
         limits: impl Iterator<Item = &'a Limits> + Clone,
-        peer: SocketAddr,
-        head: Arc<RequestHead>,
+        origin: Origin,
     ) -> Ticket<'_> {
         let id = self.run | (self.counter.fetch_add(1, Ordering::Relaxed) + 1) & ((1 << COUNTER_BITS) - 1);
         let account = Account::open(ExchangeId(id), limits);
-        let open = Arc::new(Open { account, plugins, since: Instant::now(), peer, head });
+        let open = Arc::new(Open { account, plugins, since: Instant::now(), origin });
         lock(self.shard(id)).insert(id, Arc::clone(&open));
         for plugin in &open.plugins {
             plugin.opened();
@@ -187,23 +181,6 @@ impl Metrics {
     }
 }
 
-impl Open {
-    /// The trace that the request belongs to, if it says so in a valid way.
-    #[must_use]
-    pub fn trace_id(&self) -> Option<&str> {
-        let mut values = self.head.values(b"traceparent");
-        let value = values.next()?;
-        if values.next().is_some() { None } else { trace_id(value) }
-    }
-
-    /// The path, cut where it is too long to be shown. Paths are ASCII without control characters.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        let path = self.head.path();
-        path.get(..MAX_PATH).unwrap_or(path)
-    }
-}
-
 impl Ticket<'_> {
     /// The exchange.
     #[must_use]
@@ -245,15 +222,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn head() -> Arc<RequestHead> {
-        let parsed = crate::http::head::parse(b"GET /p HTTP/1.1\r\nhost: x\r\n\r\n", 0);
-        Arc::new(parsed.unwrap().unwrap().0)
-    }
-
     fn begin<'a>(metrics: &'a Metrics, totals: &Arc<Totals>) -> Ticket<'a> {
         let limits = Limits::default();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        metrics.begin([Arc::clone(totals)].into(), std::iter::once(&limits), peer, head())
+        let origin = Origin { peer: Peer::Unix, way: Way::Http, head: None };
+        metrics.begin([Arc::clone(totals)].into(), std::iter::once(&limits), origin)
     }
 
     fn received(metrics: &Metrics) -> Vec<(String, u64)> {

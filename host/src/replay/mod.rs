@@ -21,6 +21,7 @@ use crate::capsule::mask::MASK;
 use crate::exchange::outbound::{Outbound, Plan};
 use crate::exchange::{Broken, Waterline, drive};
 use crate::http::head::{Method, Version};
+use crate::metrics::Way;
 use crate::plugin::{
     Account, Code, Engine, ExchangeId, Failure, Limits, Plugin, Recorder, Request, Response, Tally, Wiring,
 };
@@ -184,12 +185,17 @@ fn wire(capsule: &Capsule, account: &Arc<Account>) -> anyhow::Result<Option<Outb
     if capsule.route.failed < capsule.route.stages.len() {
         return Ok(None);
     }
+    let wire = Outbound::new(sink(), GRACE, Waterline::new(usize::MAX));
+    if capsule.request.way != Way::Http.as_str() {
+        wire.bare(Tally::of(account, 0));
+        return Ok(Some(wire));
+    }
     let method = Method::parse(&capsule.request.method);
     let method = method.map_err(|refusal| anyhow::anyhow!("request.method: {}", refusal.reason))?;
     let is_old = capsule.request.version == Version::Http10.as_str();
     let version = if is_old { Version::Http10 } else { Version::Http11 };
-    let wire = Outbound::new(sink(), GRACE, Waterline::new(usize::MAX));
-    wire.plan(Plan { version, method, close: true, interim: false }, Tally::of(account, 0));
+    let plan = Plan { version, method, close: true, interim: false, switch: None };
+    wire.plan(plan, Tally::of(account, 0));
     Ok(Some(wire))
 }
 
@@ -213,13 +219,11 @@ impl Recalled {
     fn of(capsule: &Capsule) -> anyhow::Result<Self> {
         let asked = &capsule.request;
         let text = |text: &str| text.as_bytes().to_vec();
-        let mut pseudo = vec![
-            (":method", text(&asked.method)),
-            (":path", text(&asked.path)),
-            (":version", text(&asked.version)),
-            (":peer", text(&asked.peer)),
-            (":plugin", text(&capsule.plugin.name)),
-        ];
+        let mut pseudo = vec![(":peer", text(&asked.peer)), (":plugin", text(&capsule.plugin.name))];
+        let request = [(":method", &asked.method), (":path", &asked.path), (":version", &asked.version)];
+        pseudo.extend(
+            request.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, text(value))),
+        );
         if let Some(query) = &asked.query {
             pseudo.push((":query", query.get()?));
         }

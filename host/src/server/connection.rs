@@ -1,24 +1,24 @@
 //! One connection: heads in, exchanges in step, and an end that loses nothing.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::hijack::After;
-use super::send_half::{SendHalf, end_with_reset};
-use super::{Phase, Shared, hijack};
+use super::errand::After;
+use super::listen::Service;
+use super::socket::{ReadHalf, SendHalf, Stream};
+use super::{Phase, Shared, hijack, raw};
 use crate::exchange::flush;
 use crate::exchange::inbound::Inbound;
 use crate::exchange::outbound::Outbound;
 use crate::http::Refusal;
 use crate::http::head::{self, RequestHead};
 use crate::http::method::MethodSet;
+use crate::metrics::Peer;
 
 /// A lingering close waits so long for the client's next bytes …
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
@@ -32,9 +32,9 @@ const LINGER_HURRIED: Duration = Duration::from_millis(500);
 
 /// One accepted connection.
 pub(super) struct Connection {
-    pub(super) inbound: Inbound<OwnedReadHalf>,
+    pub(super) inbound: Inbound<ReadHalf>,
     pub(super) outbound: Outbound<SendHalf>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) shared: Arc<Shared>,
     /// Reused for every head: moving a timer's end is cheaper than a new timer.
     alarm: Pin<Box<Sleep>>,
@@ -49,15 +49,11 @@ enum NoHead {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(stream: Stream, peer: Peer, shared: Arc<Shared>) -> Self {
         let (read, write) = stream.into_split();
         Self {
             inbound: Inbound::new(read, shared.options.body_timeout),
-            outbound: Outbound::new(
-                SendHalf::new(write),
-                shared.options.write_timeout,
-                Arc::clone(&shared.waterline),
-            ),
+            outbound: Outbound::new(write, shared.options.write_timeout, Arc::clone(&shared.waterline)),
             peer,
             alarm: Box::pin(sleep(shared.options.head_timeout)),
             shared,
@@ -65,21 +61,32 @@ impl Connection {
         }
     }
 
-    /// Serves requests until the connection ends.
-    pub(super) async fn run(mut self) {
+    /// Serves until the connection ends.
+    pub(super) async fn run(mut self, service: &Service) {
+        let after = match service {
+            Service::Http => self.serve_requests().await,
+            Service::Raw(route) => raw::exchange(&mut self, route).await,
+        };
+        match after {
+            After::Linger => self.linger().await,
+            After::KeepAlive | After::Close => self.close().await,
+            After::Reset | After::Delivered => self.inbound.wire().end_with_reset(true),
+        }
+    }
+
+    /// Serves requests until there are no more.
+    async fn serve_requests(&mut self) -> After {
         loop {
             match self.read_head().await {
-                Ok(head) => match hijack::exchange(&mut self, head).await {
+                Ok(head) => match hijack::exchange(self, head).await {
                     After::KeepAlive => self.exchanges += 1,
-                    After::Linger => return self.linger().await,
-                    After::Close => return,
-                    After::Reset | After::Delivered => return self.reset(),
+                    after => return after,
                 },
-                Err(NoHead::Closed) => return,
+                Err(NoHead::Closed) => return After::Close,
                 Err(NoHead::Refused(refusal)) => {
                     tracing::debug!(peer = %self.peer, status = refusal.status, reason = %refusal.reason, "refused");
                     self.refuse(&refusal, None, true, true);
-                    return self.linger().await;
+                    return After::Linger;
                 }
             }
         }
@@ -182,8 +189,13 @@ impl Connection {
         }
     }
 
-    /// Ends the connection with RST: what is unsent is thrown away, and the client sees an error.
-    fn reset(self) {
-        end_with_reset(self.inbound.wire().as_ref(), true);
+    /// Closes without waiting for anybody.
+    async fn close(self) {
+        poll_fn(|context| {
+            // Where the end has to be said in bytes, they leave now or never.
+            let _ = self.outbound.poll_shutdown(context);
+            Poll::Ready(())
+        })
+        .await;
     }
 }

@@ -6,25 +6,31 @@
 //! turns an error into a status or a cut.
 
 mod accept;
+mod address;
+mod clients;
 mod connection;
+mod errand;
 mod hijack;
+mod listen;
+mod raw;
 mod report;
 mod request;
-mod send_half;
+mod socket;
 mod verdict;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::capsule::Capsules;
 use crate::exchange::Waterline;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use clients::Clients;
+
+pub use address::{Endpoint, ListenAddress, RawAddress, socket_mode};
+pub use listen::{Listener, Service};
 
 /// Connections beyond the exchanges that may be open, where nothing else is asked for: idle
 /// keep-alive ones, and those that are told that the host is full.
@@ -37,6 +43,8 @@ pub struct ServerOptions {
     pub max_exchanges: u32,
     /// The most connections at a time; others wait in the system's queue.
     pub max_connections: usize,
+    /// The most connections of one client at a time; one more is closed at once.
+    pub max_connections_per_client: Option<u32>,
     /// From the connection (or a head's first byte) to the end of the head.
     pub head_timeout: Duration,
     /// From the end of a response to the next head's first byte.
@@ -58,6 +66,7 @@ struct Shared {
     capsules: Option<Arc<Capsules>>,
     exchanges: Semaphore,
     connections: Arc<Semaphore>,
+    clients: Arc<Clients>,
     phase: watch::Receiver<Phase>,
 }
 
@@ -78,23 +87,9 @@ pub struct Parts {
     pub capsules: Option<Arc<Capsules>>,
 }
 
-/// Binds all `addresses`.
-///
-/// # Errors
-///
-/// When one of them cannot be had; none is served then.
-pub async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.with_context(|| format!("cannot listen on {address}"))?);
-    }
-    Ok(listeners)
-}
-
 /// Bound listeners and what they will serve.
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
 }
@@ -102,7 +97,7 @@ pub struct Server {
 impl Server {
     /// A server on these listeners.
     #[must_use]
-    pub fn new(listeners: Vec<TcpListener>, parts: Parts, options: ServerOptions) -> Self {
+    pub fn new(listeners: Vec<Listener>, parts: Parts, options: ServerOptions) -> Self {
         let (phase, receiver) = watch::channel(Phase::Serving);
         let exchanges = options.max_exchanges as usize;
         let shared = Arc::new(Shared {
@@ -113,18 +108,16 @@ impl Server {
             capsules: parts.capsules,
             exchanges: Semaphore::new(exchanges),
             connections: Arc::new(Semaphore::new(options.max_connections)),
+            clients: Clients::new(options.max_connections_per_client),
             phase: receiver,
         });
         Self { listeners, shared, phase }
     }
 
-    /// The addresses that are listened on, port 0 resolved.
-    ///
-    /// # Errors
-    ///
-    /// When the system does not tell.
-    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+    /// What it listens on.
+    #[must_use]
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
     /// Whether new work is taken.

@@ -47,7 +47,7 @@ fn failure(open: &Open, stage: usize, reason: &str, capsule: Option<&str>) {
         reason,
         chunk,
         offset = usage.chunk_offset.get(),
-        trace_id = open.trace_id(),
+        trace_id = open.origin.trace_id(),
         capsule,
         "plugin failed"
     );
@@ -68,14 +68,15 @@ fn access(open: &Open, outcome: Outcome, detail: &str, status: u16, capsule: Opt
         exchange = %open.account.id,
         outcome = outcome.as_str(),
         detail,
-        method = open.head.method().as_str(),
-        path = open.path(),
+        way = open.origin.way.as_str(),
+        method = open.origin.method(),
+        path = open.origin.path(),
         status = (status > 0).then_some(status),
         received = stages.first().map_or(0, |first| first.received.get()),
         sent = stages.last().map_or(0, |last| last.sent.get()),
         ms = open.since.elapsed().as_millis() as u64,
-        peer = %open.peer,
-        trace_id = open.trace_id(),
+        peer = %open.origin.peer,
+        trace_id = open.origin.trace_id(),
         capsule,
         "exchange ended"
     );

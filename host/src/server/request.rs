@@ -1,17 +1,24 @@
 //! What a plugin may ask about its request.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::http::head::RequestHead;
+use crate::metrics::{Origin, Peer};
 use crate::plugin::Request;
 
-/// A request head as plugins see it.
+/// A request as plugins see it; on a raw connection there is none, but the client and the plugin's
+/// name are known.
 pub(super) struct RequestView {
-    pub(super) head: Arc<RequestHead>,
-    pub(super) peer: SocketAddr,
-    pub(super) plugin: Box<str>,
+    head: Option<Arc<RequestHead>>,
+    peer: Peer,
+    plugin: Box<str>,
+}
+
+impl RequestView {
+    pub(super) fn new(origin: &Origin, plugin: &str) -> Self {
+        Self { head: origin.head.clone(), peer: origin.peer, plugin: plugin.into() }
+    }
 }
 
 impl Request for RequestView {
@@ -19,7 +26,7 @@ impl Request for RequestView {
         if let Some(pseudo) = name.strip_prefix(b":") {
             return self.pseudo(pseudo);
         }
-        let mut values = self.head.values(name);
+        let mut values = self.head.as_ref()?.values(name);
         let first = values.next()?;
         let mut joined = Cow::Borrowed(first);
         for value in values {
@@ -37,13 +44,18 @@ impl Request for RequestView {
 impl RequestView {
     fn pseudo(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
         let text = |text: &'static str| Cow::Borrowed(text.as_bytes());
-        Some(match name.to_ascii_lowercase().as_slice() {
-            b"method" => text(self.head.method().as_str()),
-            b"version" => text(self.head.version().as_str()),
-            b"path" => Cow::Borrowed(self.head.path().as_bytes()),
-            b"query" => Cow::Borrowed(self.head.query()?),
-            b"peer" => Cow::Owned(self.peer.to_string().into_bytes()),
-            b"plugin" => Cow::Borrowed(self.plugin.as_bytes()),
+        let name = name.to_ascii_lowercase();
+        match name.as_slice() {
+            b"peer" => return Some(Cow::Owned(self.peer.to_string().into_bytes())),
+            b"plugin" => return Some(Cow::Borrowed(self.plugin.as_bytes())),
+            _ => {}
+        }
+        let head = self.head.as_ref()?;
+        Some(match name.as_slice() {
+            b"method" => text(head.method().as_str()),
+            b"version" => text(head.version().as_str()),
+            b"path" => Cow::Borrowed(head.path().as_bytes()),
+            b"query" => Cow::Borrowed(head.query()?),
             _ => return None,
         })
     }

@@ -1,0 +1,166 @@
+//! The raw connection: TCP or a Unix socket, in two halves.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::RecvFlags;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
+
+use crate::exchange::inbound::Wire;
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Its receiving half, which also knows the socket.
+#[derive(Debug)]
+pub(super) enum ReadHalf {
+    Tcp(tcp::OwnedReadHalf),
+    Unix(unix::OwnedReadHalf),
+}
+
+/// Its sending half, which says the end of the stream only when asked to. Tokio's halves send FIN
+/// when they are dropped: on a response that ends with its connection, that would make any failure
+/// look like a proper end.
+#[derive(Debug)]
+pub(super) struct SendHalf(Option<WriteHalf>);
+
+#[derive(Debug)]
+enum WriteHalf {
+    Tcp(tcp::OwnedWriteHalf),
+    Unix(unix::OwnedWriteHalf),
+}
+
+impl Stream {
+    /// Both directions by themselves.
+    pub(super) fn into_split(self) -> (ReadHalf, SendHalf) {
+        let (read, write) = match self {
+            Self::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
+            }
+            Self::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Unix(read), WriteHalf::Unix(write))
+            }
+        };
+        (read, SendHalf(Some(write)))
+    }
+}
+
+impl ReadHalf {
+    /// Whether the connection ends with RST when it is dropped, by whatever reason: return, panic, or
+    /// the end of the process. A Unix socket knows no such thing: there an end is an end.
+    pub(super) fn end_with_reset(&self, reset: bool) {
+        match self {
+            Self::Tcp(half) => end_with_reset(half.as_ref(), reset),
+            Self::Unix(_) => {}
+        }
+    }
+}
+
+/// See [`ReadHalf::end_with_reset`].
+pub(super) fn end_with_reset(stream: &TcpStream, reset: bool) {
+    // Failing that it is an ordinary close, which is the best there is then.
+    let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
+}
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(half) => Pin::new(half).poll_read(context, buffer),
+            Self::Unix(half) => Pin::new(half).poll_read(context, buffer),
+        }
+    }
+}
+
+impl Wire for ReadHalf {
+    fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(half) => half.poll_peek(context, &mut ReadBuf::new(&mut [0])),
+            Self::Unix(half) => poll_peek(half.as_ref(), context),
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Tcp(half) => !matches!(half.as_ref().take_error(), Ok(None)),
+            Self::Unix(half) => is_hung_up(half.as_ref()),
+        }
+    }
+}
+
+/// What tokio has for TCP only.
+fn poll_peek(stream: &UnixStream, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    // Each turn takes a readiness that was there: it ends when there is none.
+    loop {
+        ready!(stream.poll_read_ready(context))?;
+        let peeked = stream.try_io(Interest::READABLE, || {
+            let (length, _) = rustix::net::recv(stream, &mut [0; 1], RecvFlags::PEEK)?;
+            Ok(length)
+        });
+        match peeked {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            peeked => return Poll::Ready(peeked),
+        }
+    }
+}
+
+/// Whether the other side has closed its socket, and not only its sending direction (`unix(7)`).
+fn is_hung_up(stream: &UnixStream) -> bool {
+    let mut watched = [PollFd::new(stream, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let polled = rustix::event::poll(&mut watched, Some(&now));
+    polled.is_ok() && watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
+impl SendHalf {
+    fn half(&mut self) -> io::Result<&mut WriteHalf> {
+        self.0.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for SendHalf {
+    fn drop(&mut self) {
+        match self.0.take() {
+            Some(WriteHalf::Tcp(half)) => half.forget(),
+            Some(WriteHalf::Unix(half)) => half.forget(),
+            None => {}
+        }
+    }
+}
+
+impl AsyncWrite for SendHalf {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut().half()? {
+            WriteHalf::Tcp(half) => Pin::new(half).poll_write(context, bytes),
+            WriteHalf::Unix(half) => Pin::new(half).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut().half()? {
+            WriteHalf::Tcp(half) => Pin::new(half).poll_flush(context),
+            WriteHalf::Unix(half) => Pin::new(half).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut().half()? {
+            WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(context),
+            WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(context),
+        }
+    }
+}
