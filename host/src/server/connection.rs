@@ -30,6 +30,13 @@ const LINGER_TOTAL: Duration = Duration::from_secs(30);
 /// A server that drains does not wait longer than this for clients that have their answer.
 const LINGER_HURRIED: Duration = Duration::from_millis(500);
 
+/// Nobody is told when the system has sent what it was given: so soon it is looked at for the first
+/// time, then after twice as long each time …
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+
+/// … up to this.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+
 /// One accepted connection.
 pub(super) struct Connection {
     pub(super) inbound: Inbound<ReadHalf>,
@@ -70,7 +77,8 @@ impl Connection {
         match after {
             After::Linger => self.linger().await,
             After::KeepAlive | After::Close => self.close().await,
-            After::Reset | After::Delivered => self.inbound.wire().end_with_reset(true),
+            After::Reset => self.inbound.wire().end_with_reset(true),
+            After::Delivered => self.deliver().await,
         }
     }
 
@@ -187,6 +195,18 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Ends with RST, but not before all has left: it would throw away what the system still holds.
+    async fn deliver(mut self) {
+        let end = Instant::now() + self.shared.options.write_timeout;
+        let mut pause = FIRST_LOOK;
+        while !self.inbound.wire().has_sent() && Instant::now() < end {
+            self.alarm.as_mut().reset(end.min(Instant::now() + pause));
+            self.alarm.as_mut().await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+        self.inbound.wire().end_with_reset(true);
     }
 
     /// Closes without waiting for anybody.

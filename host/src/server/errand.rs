@@ -189,11 +189,11 @@ fn carry_out(connection: &Connection, plan: Option<Plan>, verdict: &Verdict, tic
 /// Brings the connection to where the next request can be read, or to its end.
 pub(super) async fn settle(connection: &mut Connection, left: Left, keep_alive: bool) -> After {
     match left {
-        Left::Broken(After::Delivered) => {
-            // As far as the client takes it.
-            let _ = flush(&mut connection.outbound).await;
-            After::Reset
-        }
+        Left::Broken(After::Delivered) => match flush(&mut connection.outbound).await {
+            Ok(()) => After::Delivered,
+            // As far as the client took it.
+            Err(_) => After::Reset,
+        },
         Left::Broken(after) => after,
         Left::Whole if connection.inbound.is_complete() => {
             if keep_alive && !connection.shared.is_draining() {

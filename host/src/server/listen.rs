@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -129,22 +130,15 @@ fn bind_unix(path: &Path, mode: u32) -> anyhow::Result<Socket> {
     }
     check_place(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let fresh = folder.join(format!(".w{}", std::process::id()));
-    let listener = UnixListener::bind(&fresh)?;
-    let ready = fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| fs::symlink_metadata(path));
-    match ready {
-        Ok(file) => {
-            let identity = Some((file.dev(), file.ino()));
-            Ok(Socket::Unix(listener, SocketFile { path: path.to_owned(), identity }))
-        }
-        Err(error) => {
-            // It is ours, and nobody knows it.
-            let _ = fs::remove_file(&fresh);
-            Err(error.into())
-        }
-    }
+    let folder = fs::File::open(folder)?;
+    // By this name no path to a fresh socket is too long, however long the folder's is.
+    let near = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let fresh = tempfile::Builder::new().prefix(".w").make_in(near, |path| UnixListener::bind(path))?;
+    fs::set_permissions(fresh.path(), fs::Permissions::from_mode(mode))?;
+    let file = fs::symlink_metadata(fresh.path())?;
+    let listener = fresh.persist(path).map_err(|failed| failed.error)?;
+    let identity = Some((file.dev(), file.ino()));
+    Ok(Socket::Unix(listener, SocketFile { path: path.to_owned(), identity }))
 }
 
 /// Whether a socket may be put at `path`: nothing is there, or one that nobody listens on any more.
@@ -156,9 +150,12 @@ fn check_place(path: &Path) -> anyhow::Result<()> {
     if !there.file_type().is_socket() {
         bail!("there is a file that is no socket; it is left as it is");
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    let probe = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking(), None)?;
+    match probe.connect(&socket2::SockAddr::unix(path)?) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-        Ok(_) => bail!("another process listens there"),
+        Ok(()) => bail!("another process listens there"),
+        // It listens, and is too busy to accept.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => bail!("another process listens there"),
         Err(error) => Err(error).context("cannot tell whether another process listens there"),
     }
 }

@@ -1,6 +1,7 @@
 //! The raw connection: TCP or a Unix socket, in two halves.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -67,10 +68,29 @@ impl ReadHalf {
     }
 }
 
+/// Whether no byte waits to be sent. With a low-water mark of one byte, that is when more may be written
+/// (`tcp(7)`, `TCP_NOTSENT_LOWAT`).
+fn has_sent(stream: &TcpStream) -> bool {
+    let has_mark = SockRef::from(stream).set_tcp_notsent_lowat(1).is_ok();
+    // Where there is no such mark, or nobody is there any more, waiting is of no use.
+    !has_mark || is_polled(stream, PollFlags::OUT)
+}
+
 /// See [`ReadHalf::end_with_reset`].
 pub(super) fn end_with_reset(stream: &TcpStream, reset: bool) {
     // Failing that it is an ordinary close, which is the best there is then.
     let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
+}
+
+impl ReadHalf {
+    /// Whether the system has sent all that was written, or never will.
+    pub(super) fn has_sent(&self) -> bool {
+        match self {
+            Self::Tcp(half) => has_sent(half.as_ref()),
+            // What is written there has arrived.
+            Self::Unix(_) => true,
+        }
+    }
 }
 
 impl AsyncRead for ReadHalf {
@@ -120,10 +140,15 @@ fn poll_peek(stream: &UnixStream, context: &mut Context<'_>) -> Poll<io::Result<
 
 /// Whether the other side has closed its socket, and not only its sending direction (`unix(7)`).
 fn is_hung_up(stream: &UnixStream) -> bool {
-    let mut watched = [PollFd::new(stream, PollFlags::empty())];
+    is_polled(stream, PollFlags::empty())
+}
+
+/// Whether one of `flags` holds now, or the connection is over.
+fn is_polled(socket: &impl AsFd, flags: PollFlags) -> bool {
+    let mut watched = [PollFd::new(socket, flags)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let polled = rustix::event::poll(&mut watched, Some(&now));
-    polled.is_ok() && watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    polled.is_ok() && watched[0].revents().intersects(flags | PollFlags::HUP | PollFlags::ERR)
 }
 
 impl SendHalf {

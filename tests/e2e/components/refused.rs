@@ -35,7 +35,7 @@ const REFUSED: &[(&str, &str)] = &[
 #[test]
 fn inspect_says_why() {
     for (name, reason) in REFUSED {
-        let finished = ran(wasmplex(&["inspect", "--cpu-per-call", "200ms"]).arg(component(name)));
+        let finished = ran(wasmplex(&["inspect", "--cpu-per-call", "20ms"]).arg(component(name)));
         let said = String::from_utf8_lossy(&finished.stdout) + finished.stderr.as_str();
         assert_eq!(finished.code, Some(1), "{name}: {said}");
         let why = said.lines().find(|line| line.starts_with("loads")).unwrap_or(&said);
@@ -50,7 +50,7 @@ fn the_server_says_why_and_serves_the_rest() {
     for (name, _) in REFUSED {
         folder.copy(&component(name));
     }
-    let server = Server::serve(folder, &[ADMIN, &["--cpu-per-call", "200ms"]].concat());
+    let server = Server::serve(folder, &[ADMIN, &["--cpu-per-call", "20ms"]].concat());
     for (name, reason) in REFUSED {
         server.log().wait(0, &["not loaded", &format!("plugin=\"{name}\""), reason]);
         let refused = server.plugin(name);
