@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use super::decode::is_token;
 use super::framing::parse_length;
+use super::grammar::is_token;
 
 /// How the response body's end is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,7 +106,8 @@ pub fn switching_head<'a>(
     put(buffer, &[b"\r\n"]);
 }
 
-/// A whole answer with a one-line text body, for everything that the host says itself.
+/// A whole answer with a one-line text body, for everything that the host says itself. Where `line`
+/// is empty there is nothing to say: content-length is 0, and there is no content-type.
 pub fn text_response(
     buffer: &mut Vec<u8>,
     status: u16,
@@ -116,11 +117,11 @@ pub fn text_response(
     close: bool,
     with_body: bool,
 ) {
-    let text = (&b"content-type"[..], &b"text/plain; charset=utf-8"[..]);
+    let text = (!line.is_empty()).then_some((&b"content-type"[..], &b"text/plain; charset=utf-8"[..]));
     let extra = extra.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let framing = ResponseFraming::Length(line.len() as u64 + 1);
-    response_head(buffer, status, date, extra.chain([text]), framing, close);
-    if with_body {
+    let length = if line.is_empty() { 0 } else { line.len() as u64 + 1 };
+    response_head(buffer, status, date, extra.chain(text), ResponseFraming::Length(length), close);
+    if with_body && !line.is_empty() {
         put(buffer, &[line.as_bytes(), b"\n"]);
     }
 }
@@ -246,6 +247,20 @@ mod tests {
         let expected =
             format!("HTTP/1.1 599 \r\ndate: {DATE}\r\ncontent-length: 7\r\nconnection: close\r\n\r\n");
         assert_eq!(String::from_utf8(buffer).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_host_says_a_line_or_nothing() {
+        let answer = |line: &str, with_body: bool| {
+            let mut buffer = Vec::new();
+            text_response(&mut buffer, 404, DATE, line, &[("allow", "GET")], false, with_body);
+            String::from_utf8(buffer).unwrap()
+        };
+        let head = format!("HTTP/1.1 404 Not Found\r\ndate: {DATE}\r\nallow: GET\r\n");
+        let text = "content-type: text/plain; charset=utf-8\r\ncontent-length: 3\r\n\r\n";
+        assert_eq!(answer("no", true), format!("{head}{text}no\n"));
+        assert_eq!(answer("no", false), format!("{head}{text}"));
+        assert_eq!(answer("", true), format!("{head}content-length: 0\r\n\r\n"));
     }
 
     #[test]

@@ -58,25 +58,26 @@ fn body_framing(head: &RequestHead) -> Result<Framing, Refusal> {
     }
 }
 
-/// Whether the body is chunked. Only the one coding `chunked`, once, is understood.
+/// Whether the body is chunked. Only the one coding `chunked`, once and without parameters, is
+/// understood. Empty list elements are refused, too, although a recipient may skip them (RFC 9110
+/// section 5.6.1): a party that takes the first or the last element would see another framing.
 fn transfer_coding(head: &RequestHead) -> Result<bool, Refusal> {
-    let mut codings = list(head, b"transfer-encoding").peekable();
-    if head.values(b"transfer-encoding").next().is_none() {
+    let mut values = head.values(b"transfer-encoding");
+    let Some(first) = values.next() else {
         return Ok(false);
-    }
+    };
     if head.version() == Version::Http10 {
         return Err(Refusal::bad_request("Transfer-Encoding in HTTP/1.0 is refused"));
     }
-    let Some(first) = codings.next() else {
-        return Err(Refusal::bad_request("Transfer-Encoding is empty"));
-    };
-    if !first.eq_ignore_ascii_case(b"chunked") {
-        return Err(Refusal::new(501, "the only transfer coding known here is chunked"));
+    if first.eq_ignore_ascii_case(b"chunked") && values.next().is_none() {
+        return Ok(true);
     }
-    if codings.peek().is_some() {
-        return Err(Refusal::bad_request("chunked must be the last and only transfer coding"));
+    match list(head, b"transfer-encoding").next() {
+        Some(coding) if !coding.eq_ignore_ascii_case(b"chunked") => {
+            Err(Refusal::new(501, "the only transfer coding known here is chunked"))
+        }
+        _ => Err(Refusal::bad_request("Transfer-Encoding must be chunked, once")),
     }
-    Ok(true)
 }
 
 /// Content-Length, which may be repeated when all values are equal (RFC 9112 section 6.3, item 5).
@@ -163,6 +164,12 @@ mod tests {
             ("Transfer-Encoding: gzip, chunked\r\n", Err(501)),
             ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Err(501)),
             ("Transfer-Encoding: chunked, gzip\r\n", Err(400)),
+            ("Transfer-Encoding: chunked,\r\n", Err(400)),
+            ("Transfer-Encoding: ,chunked\r\n", Err(400)),
+            ("Transfer-Encoding: chunked, chunked\r\n", Err(400)),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n", Err(400)),
+            ("Transfer-Encoding: chunked;a=b\r\n", Err(501)),
+            ("Transfer-Encoding: \"chunked\"\r\n", Err(501)),
             ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(400)),
             ("Transfer-Encoding: identity\r\n", Err(501)),
             ("Transfer-Encoding: xchunked\r\n", Err(501)),

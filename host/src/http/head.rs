@@ -2,13 +2,17 @@
 //!
 //! `httparse` finds the pieces; this module adds what a security boundary needs and `httparse`
 //! leaves to its caller: line ends must be CRLF, the target must be plain ASCII of a known form,
-//! Host must be there exactly once in HTTP/1.1, and everything has a bound.
+//! Host must be valid and there exactly once in HTTP/1.1, and everything has a bound. What is said
+//! of a head depends on its bytes only, never on how they arrived: of several faults it is the one
+//! that comes first in the stream.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::Refusal;
+use super::authority::Authority;
 pub use super::method::{ALLOW, Method};
+use super::target::Target;
+use super::{Refusal, faults};
 
 /// The longest request target, in bytes. RFC 9112 section 3 asks for at least 8,000; signed URLs
 /// with long queries need a little more.
@@ -21,13 +25,7 @@ pub const MAX_HEAD: usize = 32 * 1024;
 /// The most fields of a head. Common servers stop at 100.
 pub const MAX_FIELDS: usize = 100;
 
-/// Up to this many bytes the head is parsed at every arrival, so that a client that speaks
-/// another protocol (TLS, most likely) hears of it at once; beyond, only complete lines are.
-const EARLY_LOOK: usize = 64;
-
-/// So many bytes of empty lines before a request line are too many. RFC 9112 section 2.2 asks for
-/// one line to be forgiven.
-const MAX_EMPTY: usize = 16;
+const HOST: &[u8] = b"host";
 
 /// The two versions that are spoken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,6 +53,8 @@ pub struct RequestHead {
     version: Version,
     path: Range<u32>,
     query: Option<Range<u32>>,
+    /// In a target in absolute form the authority is the value of Host, whatever the client wrote
+    /// there (RFC 9112 section 3.2.2).
     fields: Box<[Field]>,
 }
 
@@ -75,11 +75,24 @@ impl RequestHead {
         self.version
     }
 
-    /// The path of the target, with its leading slash, as sent (percent-encoding kept). `*` for
-    /// `OPTIONS *`.
+    /// The path of the target, with its leading slash, as sent (percent-encoding kept); `/` where
+    /// the absolute form has none. `*` for a request that [is server-wide](Self::is_server_wide).
     #[must_use]
     pub fn path(&self) -> &str {
-        std::str::from_utf8(self.slice(&self.path)).unwrap_or_default()
+        match std::str::from_utf8(self.slice(&self.path)).unwrap_or_default() {
+            "" if self.is_server_wide() => "*",
+            "" => "/",
+            path => path,
+        }
+    }
+
+    /// Whether this is `OPTIONS *`: about the server, not about anything that it has (RFC 9110
+    /// section 9.3.7). A proxy may write it as an absolute form without path and query (RFC 9112
+    /// section 3.2.4).
+    #[must_use]
+    pub fn is_server_wide(&self) -> bool {
+        let is_bare = || matches!(self.slice(&self.path), b"" | b"*") && self.query.is_none();
+        self.method == Method::Options && is_bare()
     }
 
     /// What follows the `?` of the target, if there is one.
@@ -96,7 +109,8 @@ impl RequestHead {
         rest.split('/').next().unwrap_or(rest)
     }
 
-    /// All fields, in order: names as sent, values without outer blanks.
+    /// All fields, in order: names as sent, values without outer blanks. Host is the one that
+    /// holds: of a target in absolute form it is the target's.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields.iter().map(|field| (self.slice(&field.name), self.slice(&field.value)))
     }
@@ -125,94 +139,37 @@ impl RequestHead {
 ///
 /// A [`Refusal`]: 400, 405, 414, 431, 501 or 505. The connection cannot be kept after one.
 pub fn parse(input: &[u8], seen: usize) -> Result<Option<(RequestHead, usize)>, Refusal> {
-    if input.len() >= MAX_EMPTY && input[..MAX_EMPTY].iter().all(|byte| b"\r\n".contains(byte)) {
-        return Err(Refusal::bad_request("empty lines in place of a request"));
+    let skipped = faults::empty_lines(input)?;
+    let input = &input[skipped..];
+    let seen = seen.saturating_sub(skipped).min(input.len());
+    if seen >= faults::EARLY_LOOK && !faults::is_too_long(input) && !input[seen..].contains(&b'\n') {
+        return Ok(None);
     }
-    let fresh = &input[seen.min(input.len())..];
-    if input.len() > EARLY_LOOK && !fresh.contains(&b'\n') {
-        return check_bounds(input).map(|()| None);
-    }
+    let window = &input[..input.len().min(MAX_HEAD)];
     let mut fields = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(input, &mut fields) {
-        Ok(httparse::Status::Complete(length)) => {
-            refuse_bare_line_feeds(&input[..length])?;
-            if length > MAX_HEAD {
-                return Err(too_large());
-            }
-            build(&input[..length], &request).map(|head| Some((head, length)))
-        }
-        Ok(httparse::Status::Partial) => {
-            refuse_bare_line_feeds(input)?;
-            check_bounds(input).map(|()| None)
-        }
-        Err(error) => Err(refusal_of(error, input)),
+    if let Ok(httparse::Status::Complete(length)) = request.parse_with_uninit_headers(window, &mut fields) {
+        let head = &window[..length];
+        return match faults::in_whole(head) {
+            Some(refusal) => Err(refusal),
+            None => build(head, &request).map(|head| Some((head, skipped + length))),
+        };
     }
+    faults::in_part(input).map_or(Ok(None), Err)
 }
 
-fn check_bounds(input: &[u8]) -> Result<(), Refusal> {
-    let line = input.iter().position(|&byte| byte == b'\n').unwrap_or(input.len());
-    if line > MAX_TARGET + EARLY_LOOK {
-        return Err(Refusal::new(414, "the request target is too long (at most 16 KiB)"));
-    }
-    if input.len() > MAX_HEAD { Err(too_large()) } else { Ok(()) }
-}
-
-const fn too_large() -> Refusal {
-    Refusal::new(431, "the head is too large (at most 32 KiB and 100 fields)")
-}
-
-/// RFC 9112 section 2.2 lets a recipient take a bare LF as a line end. We refuse it: where two
-/// parties disagree on that, requests are smuggled.
-fn refuse_bare_line_feeds(head: &[u8]) -> Result<(), Refusal> {
-    let mut before = 0;
-    for &byte in head {
-        if byte == b'\n' && before != b'\r' {
-            return Err(Refusal::bad_request("a line of the head does not end with CRLF"));
-        }
-        before = byte;
-    }
-    Ok(())
-}
-
-fn refusal_of(error: httparse::Error, input: &[u8]) -> Refusal {
-    match error {
-        httparse::Error::TooManyHeaders => too_large(),
-        httparse::Error::Version if names_a_version(input) => {
-            Refusal::new(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-        }
-        httparse::Error::HeaderName => Refusal::bad_request("malformed field name"),
-        httparse::Error::HeaderValue => Refusal::bad_request("malformed field value"),
-        httparse::Error::NewLine => Refusal::bad_request("malformed line end"),
-        httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
-            Refusal::bad_request("malformed request line")
-        }
-    }
-}
-
-/// Whether the request line ends in something of the form `HTTP/2.0`.
-fn names_a_version(input: &[u8]) -> bool {
-    let line = input
-        .split(|&byte| byte == b'\n')
-        .map(<[u8]>::trim_ascii_end)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    let mut words = line.split(|&byte| byte == b' ');
-    let (Some(_), Some(_), Some(word), None) = (words.next(), words.next(), words.next(), words.next())
-    else {
-        return false;
-    };
-    word.strip_prefix(b"HTTP/").is_some_and(|version| {
-        version.first().is_some_and(u8::is_ascii_digit)
-            && version.iter().all(|&byte| byte.is_ascii_digit() || byte == b'.')
-    })
+/// Whether `input` is the beginning of a HEAD request: its answer has no body, even if it says what
+/// is wrong with the head (RFC 9110 section 9.3.2).
+#[must_use]
+pub fn asks_for_head(input: &[u8]) -> bool {
+    input.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 fn build(input: &[u8], request: &httparse::Request<'_, '_>) -> Result<RequestHead, Refusal> {
     let malformed = || Refusal::bad_request("malformed request line");
     let target = request.path.ok_or_else(malformed)?;
     if target.len() > MAX_TARGET {
-        return Err(Refusal::new(414, "the request target is too long (at most 16 KiB)"));
+        return Err(faults::too_long());
     }
     let version = match request.version.ok_or_else(malformed)? {
         0 => Version::Http10,
@@ -224,53 +181,50 @@ fn build(input: &[u8], request: &httparse::Request<'_, '_>) -> Result<RequestHea
         let start = part.as_ptr().addr() - input.as_ptr().addr();
         start as u32..(start + part.len()) as u32
     };
-    let (path, query) = split_target(target, method)?;
-    let fields = request
-        .headers
-        .iter()
-        .map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) })
-        .collect();
-    let head = RequestHead {
-        bytes: input.into(),
+    let target = Target::parse(target, method)?;
+    let mut bytes: Box<[u8]> = input.into();
+    let fields = request.headers.iter();
+    let mut fields: Vec<Field> =
+        fields.map(|field| Field { name: place(field.name.as_bytes()), value: place(field.value) }).collect();
+    let host = check_host(request.headers, version)?;
+    if let Some(authority) = target.authority {
+        let value = place(authority.as_bytes());
+        if let Some(index) = host {
+            fields[index].value = value;
+        } else {
+            // HTTP/1.0 need not send Host: its name has no place in what was sent.
+            let name = input.len() as u32..(input.len() + HOST.len()) as u32;
+            bytes = [input, HOST].concat().into();
+            fields.push(Field { name, value });
+        }
+    }
+    Ok(RequestHead {
+        bytes,
         method,
         version,
-        path: place(path.as_bytes()),
-        query: query.map(|query| place(query.as_bytes())),
-        fields,
-    };
-    check_host(&head)?;
-    Ok(head)
-}
-
-/// Path and query of a target in origin form or absolute form (RFC 9112 section 3.2).
-fn split_target(target: &str, method: Method) -> Result<(&str, Option<&str>), Refusal> {
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.contains('#') {
-        return Err(Refusal::bad_request("the request target has a byte that does not belong"));
-    }
-    let local = if target.starts_with('/') || (target == "*" && method == Method::Options) {
-        target
-    } else {
-        let scheme = target.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
-        let rest = scheme.and(target.get(7..)).filter(|rest| !rest.is_empty());
-        let rest = rest.ok_or_else(|| Refusal::bad_request("the request target has no known form"))?;
-        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-        &rest[authority..]
-    };
-    Ok(match local.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (local, None),
+        path: place(target.path.as_bytes()),
+        query: target.query.map(|query| place(query.as_bytes())),
+        fields: fields.into(),
     })
 }
 
 /// RFC 9112 section 3.2: a server MUST answer 400 to an HTTP/1.1 request without Host, and to any
-/// request with more than one.
-fn check_host(head: &RequestHead) -> Result<(), Refusal> {
-    match head.values(b"host").count() {
-        1 => Ok(()),
-        0 if head.version == Version::Http10 => Ok(()),
-        0 => Err(Refusal::bad_request("Host is missing")),
-        _ => Err(Refusal::bad_request("Host is there more than once")),
+/// request with more than one, or with one that is invalid. Says which field it is.
+fn check_host(fields: &[httparse::Header<'_>], version: Version) -> Result<Option<usize>, Refusal> {
+    let is_host = |field: &httparse::Header<'_>| field.name.as_bytes().eq_ignore_ascii_case(HOST);
+    let Some(index) = fields.iter().position(is_host) else {
+        return match version {
+            Version::Http10 => Ok(None),
+            Version::Http11 => Err(Refusal::bad_request("Host is missing")),
+        };
+    };
+    if fields[index + 1..].iter().any(is_host) {
+        return Err(Refusal::bad_request("Host is there more than once"));
     }
+    if Authority::parse(fields[index].value).is_none() {
+        return Err(Refusal::bad_request("Host is invalid"));
+    }
+    Ok(Some(index))
 }
 
 #[cfg(test)]
@@ -350,6 +304,11 @@ mod tests {
             (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"GET http://h/x HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+            (b"GET http://h/x HTTP/1.1\r\n\r\n", 400),
+            (b"GET http://h/x HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            (b"GET / HTTP/1.0\r\nHost: a@b\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 200),
             (b"GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
             (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 200),
@@ -367,6 +326,39 @@ mod tests {
         ] {
             assert_eq!(status(input), expected, "{}", input.escape_ascii());
         }
+    }
+
+    #[test]
+    fn an_absolute_form_overrides_host() {
+        let hosts = |input: &str| {
+            let (head, _) = whole(input.as_bytes()).unwrap().unwrap();
+            let hosts: Vec<_> = head.values(b"host").map(<[u8]>::to_vec).collect();
+            let fields: Vec<_> = head.fields().map(|(name, _)| name.to_vec()).collect();
+            (hosts.concat(), fields.concat(), head.path().to_owned())
+        };
+        let expected =
+            |host: &str, fields: &str, path: &str| (host.into(), fields.as_bytes().into(), path.to_owned());
+        let said = "GET HTTPS://b:1/c HTTP/1.1\r\nX: y\r\nHost: a\r\n\r\n";
+        assert_eq!(hosts(said), expected("b:1", "XHost", "/c"));
+        assert_eq!(hosts("GET http://b?c HTTP/1.0\r\nX: y\r\n\r\n"), expected("b", "Xhost", "/"));
+        assert_eq!(hosts("GET /c HTTP/1.1\r\nHost: a\r\n\r\n"), expected("a", "Host", "/c"));
+    }
+
+    #[test]
+    fn what_is_about_the_server() {
+        for (line, expected) in [
+            ("OPTIONS *", Some("*")),
+            ("OPTIONS http://a", Some("*")),
+            ("OPTIONS http://a/", None),
+            ("OPTIONS http://a?b", None),
+            ("OPTIONS /", None),
+            ("GET http://a", None),
+        ] {
+            let input = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let (head, _) = whole(input.as_bytes()).unwrap().unwrap();
+            assert_eq!(head.is_server_wide().then_some(head.path()), expected, "{line}");
+        }
+        assert!(asks_for_head(b"HEAD /") && asks_for_head(b"\r\nHEAD /") && !asks_for_head(b"GET /"));
     }
 
     #[test]

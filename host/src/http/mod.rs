@@ -3,20 +3,26 @@
 //! Nothing here knows a socket, a clock, tokio or wasmtime; `httparse` is the only crate. Time
 //! (the Date field) and randomness are arguments. The parts follow a request's life:
 //!
-//! - [`head`]: the start line and the fields, strictly, with bounds; [`method`] and [`trace`] are
-//!   two of its values;
+//! - [`head`]: the start line and the fields, strictly, with bounds; [`method`], [`authority`] and
+//!   [`trace`] are some of its values;
 //! - [`framing`]: how the request body's length is known, decided once; and in [`upgrade`] whether
 //!   the connection is to go over to another protocol;
 //! - [`decode`]: request body octets out of wire bytes, at whatever place they were cut;
-//! - [`encode`]: response heads and wire chunks into a buffer.
+//! - [`encode`]: response heads and wire chunks into a buffer;
+//! - [`grammar`]: classes of bytes that they share.
 //!
 //! Section numbers in this module are those of RFC 9110 (semantics) and RFC 9112 (HTTP/1.1).
 
+pub mod authority;
 pub mod decode;
 pub mod encode;
+mod faults;
 pub mod framing;
+pub mod grammar;
 pub mod head;
 pub mod method;
+mod size_line;
+mod target;
 pub mod trace;
 pub mod upgrade;
 

@@ -93,7 +93,8 @@ impl Connection {
                 Err(NoHead::Closed) => return After::Close,
                 Err(NoHead::Refused(refusal)) => {
                     tracing::debug!(peer = %self.peer, status = refusal.status, reason = %refusal.reason, "refused");
-                    self.refuse(&refusal, None, true, true);
+                    let with_body = !head::asks_for_head(self.inbound.carry());
+                    self.refuse(&refusal, None, true, with_body);
                     return After::Linger;
                 }
             }

@@ -10,7 +10,7 @@ use crate::exchange::CONTENT_TOO_LARGE;
 use crate::exchange::outbound::Plan;
 use crate::http::Refusal;
 use crate::http::framing::{self, Framing, Manner};
-use crate::http::head::{Method, RequestHead};
+use crate::http::head::{ALLOW, Method, RequestHead};
 use crate::http::method::MethodSet;
 use crate::http::upgrade::Protocol;
 use crate::metrics::Way;
@@ -27,6 +27,9 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
         }
     };
     connection.inbound.expect(manner.framing);
+    if head.is_server_wide() {
+        return describe(connection, manner);
+    }
     // Held to the end: it is what `--max-exchanges` counts.
     let shared = Arc::clone(&connection.shared);
     let admitted = admit(&shared.registry, &head, manner.framing).and_then(|stages| {
@@ -50,6 +53,14 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
             if close { After::Linger } else { After::KeepAlive }
         }
     }
+}
+
+/// Answers `OPTIONS *` (RFC 9110 section 9.3.7): the methods that plugins may have, and nothing else.
+fn describe(connection: &Connection, manner: Manner) -> After {
+    let is_in_step = connection.inbound.is_complete() && manner.upgrade.is_none();
+    let close = !manner.keep_alive || !is_in_step || connection.shared.is_draining();
+    connection.outbound.answer(200, "", &[("allow", ALLOW)], close, false);
+    if close { After::Linger } else { After::KeepAlive }
 }
 
 /// How the exchange is to be run.
