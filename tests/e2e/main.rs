@@ -2,7 +2,8 @@
 //!
 //! Each module is one subject of the contract. `harness` starts the server on a free port with the
 //! plugins that a test names (from `tests/fixtures`, and the `rot13` sample), and has a raw client
-//! that sees every byte. Beside the standard library only `serde_json` is used.
+//! that sees every byte. Beside the standard library it uses `serde_json` and `socket2`, and for TLS
+//! what the host uses and `rcgen`.
 
 #![expect(unreachable_pub, reason = "in a test binary, pub says what a module offers to the others")]
 
@@ -37,6 +38,7 @@ mod isolation;
 mod keepalive;
 mod layers;
 mod limits;
+mod listen;
 mod logs;
 mod manager;
 mod manifest_heads;
@@ -64,8 +66,13 @@ mod samples;
 mod shutdown;
 mod soak;
 mod swaps;
+mod tcp;
 mod timers;
+mod tls;
 mod tools;
+mod unix;
+mod upgrade;
+mod upgrade_asked;
 mod vanish;
 mod wasi;
 mod watch;

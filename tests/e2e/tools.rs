@@ -53,6 +53,51 @@ fn curl_sees_that_an_answer_was_cut() {
 }
 
 #[test]
+fn curl_over_a_unix_socket() {
+    let Some(mut curl) = command("curl") else {
+        return;
+    };
+    let folder = Folder::of(&["rot13"]);
+    let socket = folder.path().join("w.sock");
+    let mut serve = wasmplex(&["serve", "--listen"]);
+    serve.arg(format!("unix:{}", socket.display())).arg("--plugins").arg(folder.path());
+    let _server = Server::spawn(folder, &mut serve);
+    curl.args(["-sN", "-T", ".", "--unix-socket"]).arg(&socket).arg("http://localhost/rot13");
+    let mut curl = Process::spawn(&mut curl);
+    for round in 0..ROUNDS {
+        let line = letters(round);
+        curl.write(&line);
+        assert_eq!(curl.stdout.exactly(line.len()), rot13(&line));
+    }
+    let finished = curl.finish();
+    assert_eq!((finished.code, finished.stdout), (Some(0), vec![]));
+}
+
+#[test]
+fn python_that_sends_everything_before_it_reads() {
+    /// More than the socket buffers of both sides and both directions hold.
+    const SIZE: usize = 48 * MIB;
+    let server = Server::of(&["rot13"]);
+    let folder = Folder::new();
+    let mut blocks = Blocks::new(7);
+    let body: Vec<u8> = (0..SIZE / MIB).flat_map(|number| blocks.block(number).to_vec()).collect();
+    let sent = folder.write("body", &body);
+    let expected = rot13(&body);
+    for library in ["http.client", "urllib"] {
+        let Some(mut python) = command("python3") else {
+            return;
+        };
+        let answer = folder.path().join("answer");
+        let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/client.py");
+        python.arg(client).args([library, "bulk", &server.url("/rot13")]).arg(&sent).arg(&answer);
+        let finished = ran(&mut python);
+        assert_eq!(finished.code, Some(0), "{library}: {}", finished.stderr);
+        let answer = std::fs::read(&answer).expect("the answer");
+        assert!(answer == expected, "{library}: not the rot13 of what was sent");
+    }
+}
+
+#[test]
 fn pythons_http_client() {
     in_python("http_client");
 }

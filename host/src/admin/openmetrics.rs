@@ -137,6 +137,9 @@ impl Moment {
         let help = "Connections closed at once, since their client had too many";
         let family = encoder.encode_descriptor("connections_crowded", help, None, MetricType::Counter)?;
         counter(family, host.crowded.get())?;
+        let help = "Connections whose TLS handshake failed or took too long";
+        let family = encoder.encode_descriptor("handshakes_failed", help, None, MetricType::Counter)?;
+        counter(family, host.unshaken.get())?;
         let help = "Requests answered without any plugin";
         let mut family = encoder.encode_descriptor("refused", help, None, MetricType::Counter)?;
         for (status, count) in host.refused() {

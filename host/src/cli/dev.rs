@@ -91,7 +91,7 @@ impl Dev {
     /// What `serve` is told.
     fn flags(&self, plugins: &Path) -> Vec<OsString> {
         let mut flags: Vec<OsString> = vec!["--plugins".into(), plugins.into()];
-        flags.extend(["--listen".into(), self.listen.to_string().into()]);
+        flags.extend(["--listen".into(), format!("http://{}", self.listen).into()]);
         // Nobody waits for streams that an author has open.
         flags.extend(["--drain-timeout".into(), "100ms".into()]);
         flags.extend(self.flags.iter().cloned());

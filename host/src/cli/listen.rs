@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,13 +10,14 @@ use listenfd::ListenFd;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::registry::{NoRoute, Registry};
-use crate::server::{ListenAddress, Listener, RawAddress, Service, socket_mode};
+use crate::server::{ListenAddress, Listener, RawAddress, Service, Tls, socket_mode};
 
 /// Listeners' addresses.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ListenArgs {
-    /// Address to serve HTTP on: ADDR:PORT (port 0 takes a free one) or unix:PATH. May be given several
-    /// times. Sockets that a service manager passes (socket activation) stand in its place
+    /// Address to serve HTTP on: ADDR:PORT (port 0 takes a free one) or unix:PATH; http://ADDR:PORT and
+    /// https://ADDR:PORT say which, otherwise --tls-cert does. May be given several times. Sockets that a
+    /// service manager passes (socket activation) stand in its place
     #[arg(
         long,
         value_name = "ADDR",
@@ -25,8 +27,9 @@ pub(super) struct ListenArgs {
     )]
     listen: Vec<ListenAddress>,
     /// Address whose connections go through plugins as they are, without HTTP, such as
-    /// 127.0.0.1:9000=rot13 or unix:PATH=upper+rot13: what a client sends until it closes its sending
-    /// side is the body, what is emitted is all that it gets. May be given several times
+    /// 127.0.0.1:9000=rot13, tls://127.0.0.1:9443=rot13 or unix:PATH=upper+rot13: what a client sends
+    /// until it closes its sending side is the body, what is emitted is all that it gets. May be given
+    /// several times
     #[arg(long, value_name = "ADDR=PLUGIN", env = "WASMPLEX_TCP", value_delimiter = ',')]
     tcp: Vec<RawAddress>,
     /// Permission bits of the sockets of unix:PATH
@@ -35,16 +38,36 @@ pub(super) struct ListenArgs {
 }
 
 impl ListenArgs {
+    /// Whether all addresses can be had, with a certificate or without.
+    ///
+    /// # Errors
+    ///
+    /// A line that says what is missing.
+    pub(super) fn check(&self, has_certificate: bool) -> Result<(), String> {
+        let http = self.listen.iter().find(|address| address.tls == Some(true)).map(|_| "--listen https://");
+        let raw = self.tcp.iter().find(|address| address.tls).map(|_| "--tcp tls://");
+        match http.or(raw) {
+            Some(address) if !has_certificate => {
+                Err(format!("{address} takes a certificate: --tls-cert FILE and --tls-key FILE\n"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Binds all of them, or what the service manager passes in place of `--listen`.
-    pub(super) async fn bind(&self) -> anyhow::Result<Vec<Listener>> {
-        let mut listeners = inherited()?;
+    pub(super) async fn bind(&self, tls: Option<&Arc<Tls>>) -> anyhow::Result<Vec<Listener>> {
+        let mut listeners: Vec<Listener> =
+            inherited()?.into_iter().map(|listener| listener.with_tls(tls.cloned())).collect();
         if listeners.is_empty() {
             for address in &self.listen {
-                listeners.push(Listener::bind(&address.endpoint, Service::Http, self.unix_mode).await?);
+                let listener = Listener::bind(&address.endpoint, Service::Http, self.unix_mode).await?;
+                let tls = tls.filter(|_| address.tls != Some(false));
+                listeners.push(listener.with_tls(tls.cloned()));
             }
         }
-        for RawAddress { endpoint, route, .. } in &self.tcp {
-            listeners.push(Listener::bind(endpoint, Service::Raw(route.clone()), self.unix_mode).await?);
+        for RawAddress { endpoint, route, tls: with_tls } in &self.tcp {
+            let listener = Listener::bind(endpoint, Service::Raw(route.clone()), self.unix_mode).await?;
+            listeners.push(listener.with_tls(tls.filter(|_| *with_tls).cloned()));
         }
         Ok(listeners)
     }

@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod terminal;
 mod test;
+mod tls;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

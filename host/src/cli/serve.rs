@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use super::capsules::CapsuleArgs;
 use super::listen::{ListenArgs, announce, first_address};
 use super::log::LogArgs;
+use super::tls::TlsArgs;
 use super::{FAILED, LimitArgs, Switch};
 use crate::admin::{Admin, View};
 use crate::config::{self, Optional};
@@ -25,7 +27,7 @@ use crate::plugin::{CodeCache, Engine, EngineOptions};
 use crate::registry::Registry;
 use crate::registry::loader::{Loader, LoaderOptions};
 use crate::registry::watcher::{Mode, Watcher};
-use crate::server::{Parts, SPARE_CONNECTIONS, Server, ServerOptions};
+use crate::server::{Parts, SPARE_CONNECTIONS, Server, ServerOptions, Tls};
 
 /// How many exchanges may be open by default, where the system has the memory mappings for them.
 const DEFAULT_MAX_EXCHANGES: u32 = 10_000;
@@ -54,6 +56,8 @@ pub(super) struct Serve {
     plugins: PathBuf,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Address for operators: /metrics /plugins /exchanges /healthz /readyz; off if not given
     #[arg(long, value_name = "ADDR", env = "WASMPLEX_ADMIN")]
     admin: Option<SocketAddr>,
@@ -160,6 +164,9 @@ impl Serve {
     }
 
     pub(super) fn execute(self) -> anyhow::Result<ExitCode> {
+        if let Err(reason) = self.listen.check(self.tls.is_on()) {
+            clap::Error::raw(ErrorKind::MissingRequiredArgument, reason).exit();
+        }
         let _log = self.log.start(self.access_log == Switch::On);
         let control = Control::new()?;
         raise_descriptor_limit();
@@ -173,6 +180,7 @@ impl Serve {
             capsules: self.capsules.open()?,
         };
         let capsules = parts.capsules.clone();
+        let tls = self.tls.load()?;
         let watcher = self.load(engine, &parts)?;
         let options = ServerOptions {
             max_exchanges,
@@ -191,7 +199,7 @@ impl Serve {
             drain_timeout: self.drain_timeout,
         };
         let Hooks { ready, abandoned } = self.hooks;
-        let places = Places { listen: self.listen, admin: self.admin, folder: self.plugins, ready };
+        let places = Places { listen: self.listen, tls, admin: self.admin, folder: self.plugins, ready };
         let cut = control.supervise(places, parts, options, &watcher, abandoned);
         if let Some(capsules) = capsules {
             capsules.flush(CAPSULE_PATIENCE);
@@ -254,6 +262,7 @@ fn default_cache() -> Option<PathBuf> {
 /// Addresses and folder.
 struct Places {
     listen: ListenArgs,
+    tls: Option<Arc<Tls>>,
     admin: Option<SocketAddr>,
     folder: PathBuf,
     ready: Option<Box<dyn FnOnce(SocketAddr) + Send>>,
@@ -296,12 +305,18 @@ impl Control {
             let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
             let (stop, stopped) = oneshot::channel();
+            let tls = places.tls.clone();
             let mut server = workers.spawn(serve(places, parts, options, stopped));
             loop {
                 tokio::select! {
                     outcome = &mut server => return outcome?,
                     () = either(&mut terminate, &mut interrupt) => break,
-                    _ = self.hangup.recv() => watcher.rescan(),
+                    _ = self.hangup.recv() => {
+                        watcher.rescan();
+                        if let Some(tls) = &tls {
+                            tls.rescan();
+                        }
+                    }
                 }
             }
             // It has ended by itself if this fails, and then says so below.
@@ -329,7 +344,7 @@ async fn serve(
     options: ServerOptions,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<usize> {
-    let listeners = places.listen.bind().await?;
+    let listeners = places.listen.bind(places.tls.as_ref()).await?;
     places.listen.check_routes(&parts.registry);
     let server = Server::new(listeners, parts.clone(), options);
     let admin = match places.admin {
@@ -345,6 +360,9 @@ async fn serve(
     }
     if let Some(admin) = admin {
         tokio::spawn(admin.run());
+    }
+    if let Some(tls) = places.tls {
+        tokio::spawn(tls.watch());
     }
     notify_manager(NotifyState::Ready);
     let cut = server

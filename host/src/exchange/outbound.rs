@@ -202,9 +202,15 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         Ok(())
     }
 
-    /// Closes the sending side: all that was written is followed by the end of the stream.
+    /// Closes the sending side: all that was written is followed by the end of the stream. Where that
+    /// is said in bytes (TLS), the client has as long to take them as others.
     pub fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.lock().writer).poll_shutdown(context)
+        let mut out = self.lock();
+        if let Poll::Ready(outcome) = Pin::new(&mut out.writer).poll_shutdown(context) {
+            return Poll::Ready(outcome);
+        }
+        ready!(out.poll_stall(context));
+        Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Out<W>> {
@@ -387,9 +393,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
                     if !self.held.set(self.buffer.len() - self.written) {
                         return Poll::Ready(Err(self.fail(WriteFault::Full)));
                     }
-                    let timeout = self.timeout;
-                    let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(timeout)));
-                    ready!(stall.as_mut().poll(context));
+                    ready!(self.poll_stall(context));
                     return Poll::Ready(Err(self.fail(WriteFault::Stalled)));
                 }
             }
@@ -399,6 +403,12 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         self.held.set(0);
         buffers::give(std::mem::take(&mut self.buffer));
         Pin::new(&mut self.writer).poll_flush(context).map_err(|_| self.fail(WriteFault::Broken))
+    }
+
+    /// Ready when the other side has taken nothing for too long.
+    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        self.stall.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(context)
     }
 
     fn fail(&mut self, fault: WriteFault) -> OutletError {

@@ -36,6 +36,8 @@ pub struct HostCounters {
     pub open_connections: Shared,
     /// Connections that were closed at once, since their client has as many as it may.
     pub crowded: Shared,
+    /// Connections whose TLS handshake failed or took too long.
+    pub unshaken: Shared,
     /// Changes of the plugin folder that gave a new generation.
     pub good_reloads: Shared,
     /// Files that were refused.
@@ -49,6 +51,7 @@ impl Default for HostCounters {
             connections: Shared::default(),
             open_connections: Shared::default(),
             crowded: Shared::default(),
+            unshaken: Shared::default(),
             good_reloads: Shared::default(),
             bad_reloads: Shared::default(),
             refused: std::array::from_fn(|_| Shared::default()),

@@ -147,7 +147,11 @@ pub fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Opens a file for reading, and does not wait for anybody: what stands there may be a pipe.
-pub(super) fn open(file: &Path) -> std::io::Result<fs::File> {
+///
+/// # Errors
+///
+/// When it cannot be opened.
+pub fn open(file: &Path) -> std::io::Result<fs::File> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     fs::OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(file)
 }
@@ -157,7 +161,7 @@ pub(super) fn open(file: &Path) -> std::io::Result<fs::File> {
 /// # Errors
 ///
 /// When it is no such file, or cannot be read.
-pub(super) fn read_bounded(file: fs::File, limit: u64) -> anyhow::Result<Vec<u8>> {
+pub fn read_bounded(file: fs::File, limit: u64) -> anyhow::Result<Vec<u8>> {
     let metadata = file.metadata().context("cannot be read")?;
     anyhow::ensure!(metadata.is_file(), "it is not a regular file");
     let mut bytes = Vec::new();

@@ -1,5 +1,6 @@
 //! Accepts connections, and survives what goes wrong with that.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::clients::Place;
 use super::connection::Connection;
-use super::listen::Listener;
+use super::listen::{Listener, Service};
 use super::socket::Stream;
+use super::tls::{Inside, Tls, Unshaken};
 use super::{Phase, Shared};
 use crate::metrics::Peer;
 
@@ -34,17 +36,63 @@ pub(super) async fn run(listener: Listener, shared: Arc<Shared>, alive: mpsc::Se
                     continue;
                 };
                 let guest = Guest::new(&shared, place, permit, alive.clone());
-                let connection = Connection::new(stream, peer, Arc::clone(&shared));
-                let service = listener.service.clone();
+                let (service, tls) = (listener.service.clone(), listener.tls.clone());
+                let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    connection.run(&service).await;
+                    if let Some(stream) = shake(stream, peer, tls, &service, &shared).await {
+                        Connection::new(stream, peer, shared).run(&service).await;
+                    }
                     drop(guest);
                 });
             }
-            Err(error) => {
+            Err(error) if is_shortage(&error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(BACK_OFF).await;
             }
+            // It is that connection's own (`accept(2)`), and the next one is not to wait for it.
+            Err(error) => tracing::debug!(%error, "a connection broke before it was accepted"),
+        }
+    }
+}
+
+/// Whether there was not enough of something. An error that nobody has foreseen is taken for that, too:
+/// it may be there again at once.
+fn is_shortage(error: &std::io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::InvalidInput
+    )
+}
+
+/// The handshake, where one is due. Heads have their own time after it.
+async fn shake(
+    stream: Stream,
+    peer: Peer,
+    tls: Option<Arc<Tls>>,
+    service: &Service,
+    shared: &Shared,
+) -> Option<Stream> {
+    let (tls, tcp) = match (tls, stream) {
+        (Some(tls), Stream::Tcp(tcp)) => (tls, tcp),
+        (_, stream) => return Some(stream),
+    };
+    let inside = match service {
+        Service::Http => Inside::Http,
+        Service::Raw(_) => Inside::Raw,
+    };
+    let mut phase = shared.phase.clone();
+    let shaken = tokio::select! {
+        shaken = tls.shake(tcp, inside, shared.options.head_timeout) => shaken,
+        _ = phase.wait_for(|phase| *phase == Phase::Draining) => return None,
+    };
+    match shaken {
+        Ok((read, write)) => Some(Stream::Tls(read, write)),
+        Err(reason) => {
+            tracing::debug!(%peer, %reason, "no TLS handshake");
+            if !matches!(reason, Unshaken::Closed) {
+                shared.metrics.host.unshaken.increment();
+            }
+            None
         }
     }
 }

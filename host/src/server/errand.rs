@@ -166,6 +166,7 @@ async fn duplex(
 /// Answers or cuts.
 fn carry_out(connection: &Connection, plan: Option<Plan>, verdict: &Verdict, ticket: &Ticket<'_>) -> After {
     if connection.outbound.has_begun() {
+        connection.inbound.wire().cut();
         return match verdict.ending {
             // Where the response ends with the connection, only a reset tells that it is not whole.
             Ending::Cut if connection.outbound.is_close_delimited() => After::Delivered,

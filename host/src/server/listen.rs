@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::Endpoint;
 use super::socket::Stream;
+use super::tls::Tls;
 use crate::metrics::Peer;
 
 /// The longest path of a socket, in bytes (`unix(7)`: `sun_path` less its NUL).
@@ -32,6 +34,8 @@ pub enum Service {
 pub struct Listener {
     socket: Socket,
     pub(super) service: Service,
+    /// What its connections begin with, if it is a handshake.
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 #[derive(Debug)]
@@ -60,13 +64,13 @@ impl Listener {
             Endpoint::Unix(path) => bind_unix(path, mode),
         };
         let socket = socket.with_context(|| format!("cannot listen on {endpoint}"))?;
-        Ok(Self { socket, service })
+        Ok(Self { socket, service, tls: None })
     }
 
     /// A TCP socket that somebody else has bound.
     #[must_use]
     pub const fn of_tcp(listener: TcpListener) -> Self {
-        Self { socket: Socket::Tcp(listener), service: Service::Http }
+        Self { socket: Socket::Tcp(listener), service: Service::Http, tls: None }
     }
 
     /// A Unix socket that somebody else has bound, and who removes its file.
@@ -74,7 +78,15 @@ impl Listener {
     pub fn of_unix(listener: UnixListener) -> Self {
         let address = listener.local_addr().ok();
         let path = address.and_then(|address| address.as_pathname().map(Path::to_owned)).unwrap_or_default();
-        Self { socket: Socket::Unix(listener, SocketFile { path, identity: None }), service: Service::Http }
+        let socket = Socket::Unix(listener, SocketFile { path, identity: None });
+        Self { socket, service: Service::Http, tls: None }
+    }
+
+    /// The same, speaking TLS if there is some to speak. A Unix socket does not.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        let tls = tls.filter(|_| matches!(self.socket, Socket::Tcp(_)));
+        Self { tls, ..self }
     }
 
     /// Its TCP address, port 0 resolved; none of a Unix socket.
@@ -102,14 +114,19 @@ impl Listener {
     }
 }
 
-/// Where it listens, as users write it: `http://127.0.0.1:8080`, `unix:/run/w.sock`,
-/// `tcp://127.0.0.1:9000 for rot13`.
+/// Where it listens, as users write it: `http://127.0.0.1:8080`, `https://127.0.0.1:8443`,
+/// `unix:/run/w.sock`, `tcp://127.0.0.1:9000 for rot13`.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.socket, self.address()) {
             (Socket::Unix(_, file), _) => write!(f, "unix:{}", file.path.display())?,
             (_, Some(address)) => {
-                let scheme = if self.service == Service::Http { "http" } else { "tcp" };
+                let scheme = match (&self.service, &self.tls) {
+                    (Service::Http, None) => "http",
+                    (Service::Http, Some(_)) => "https",
+                    (Service::Raw(_), None) => "tcp",
+                    (Service::Raw(_), Some(_)) => "tls",
+                };
                 write!(f, "{scheme}://{address}")?;
             }
             (_, None) => f.write_str("an unknown address")?,

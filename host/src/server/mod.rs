@@ -16,6 +16,7 @@ mod raw;
 mod report;
 mod request;
 mod socket;
+mod tls;
 mod verdict;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use clients::Clients;
 
 pub use address::{Endpoint, ListenAddress, RawAddress, socket_mode};
 pub use listen::{Listener, Service};
+pub use tls::{ClientAuth, Tls, TlsOptions};
 
 /// Connections beyond the exchanges that may be open, where nothing else is asked for: idle
 /// keep-alive ones, and those that are told that the host is full.

@@ -1,4 +1,4 @@
-//! The raw connection: TCP or a Unix socket, in two halves.
+//! The raw connection: TCP, TLS or a Unix socket, in two halves.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,12 +12,15 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
+use super::tls::{TlsReadHalf, TlsWriteHalf};
 use crate::exchange::inbound::Wire;
 
 /// A connection.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
+    /// After the handshake.
+    Tls(TlsReadHalf, TlsWriteHalf),
     Unix(UnixStream),
 }
 
@@ -25,6 +28,7 @@ pub(super) enum Stream {
 #[derive(Debug)]
 pub(super) enum ReadHalf {
     Tcp(tcp::OwnedReadHalf),
+    Tls(TlsReadHalf),
     Unix(unix::OwnedReadHalf),
 }
 
@@ -37,6 +41,7 @@ pub(super) struct SendHalf(Option<WriteHalf>);
 #[derive(Debug)]
 enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
+    Tls(TlsWriteHalf),
     Unix(unix::OwnedWriteHalf),
 }
 
@@ -48,6 +53,7 @@ impl Stream {
                 let (read, write) = stream.into_split();
                 (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
             }
+            Self::Tls(read, write) => (ReadHalf::Tls(read), WriteHalf::Tls(write)),
             Self::Unix(stream) => {
                 let (read, write) = stream.into_split();
                 (ReadHalf::Unix(read), WriteHalf::Unix(write))
@@ -63,7 +69,19 @@ impl ReadHalf {
     pub(super) fn end_with_reset(&self, reset: bool) {
         match self {
             Self::Tcp(half) => end_with_reset(half.as_ref(), reset),
+            Self::Tls(half) => {
+                half.with_socket(|tcp| end_with_reset(tcp, reset));
+                half.set_cut(reset);
+            }
             Self::Unix(_) => {}
+        }
+    }
+
+    /// The present response is not whole: where the end of a connection is said in bytes, by TLS's
+    /// `close_notify`, it is not said.
+    pub(super) fn cut(&self) {
+        if let Self::Tls(half) = self {
+            half.set_cut(true);
         }
     }
 }
@@ -87,6 +105,7 @@ impl ReadHalf {
     pub(super) fn has_sent(&self) -> bool {
         match self {
             Self::Tcp(half) => has_sent(half.as_ref()),
+            Self::Tls(half) => half.with_socket(has_sent),
             // What is written there has arrived.
             Self::Unix(_) => true,
         }
@@ -101,6 +120,7 @@ impl AsyncRead for ReadHalf {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(half) => Pin::new(half).poll_read(context, buffer),
+            Self::Tls(half) => Pin::new(half).poll_read(context, buffer),
             Self::Unix(half) => Pin::new(half).poll_read(context, buffer),
         }
     }
@@ -110,6 +130,7 @@ impl Wire for ReadHalf {
     fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(half) => half.poll_peek(context, &mut ReadBuf::new(&mut [0])),
+            Self::Tls(half) => half.poll_peek(context),
             Self::Unix(half) => poll_peek(half.as_ref(), context),
         }
     }
@@ -117,6 +138,7 @@ impl Wire for ReadHalf {
     fn is_broken(&self) -> bool {
         match self {
             Self::Tcp(half) => !matches!(half.as_ref().take_error(), Ok(None)),
+            Self::Tls(half) => half.is_broken(),
             Self::Unix(half) => is_hung_up(half.as_ref()),
         }
     }
@@ -162,7 +184,7 @@ impl Drop for SendHalf {
         match self.0.take() {
             Some(WriteHalf::Tcp(half)) => half.forget(),
             Some(WriteHalf::Unix(half)) => half.forget(),
-            None => {}
+            Some(WriteHalf::Tls(_)) | None => {}
         }
     }
 }
@@ -171,6 +193,7 @@ impl AsyncWrite for SendHalf {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut().half()? {
             WriteHalf::Tcp(half) => Pin::new(half).poll_write(context, bytes),
+            WriteHalf::Tls(half) => Pin::new(half).poll_write(context, bytes),
             WriteHalf::Unix(half) => Pin::new(half).poll_write(context, bytes),
         }
     }
@@ -178,6 +201,7 @@ impl AsyncWrite for SendHalf {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut().half()? {
             WriteHalf::Tcp(half) => Pin::new(half).poll_flush(context),
+            WriteHalf::Tls(half) => Pin::new(half).poll_flush(context),
             WriteHalf::Unix(half) => Pin::new(half).poll_flush(context),
         }
     }
@@ -185,6 +209,7 @@ impl AsyncWrite for SendHalf {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut().half()? {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(context),
+            WriteHalf::Tls(half) => Pin::new(half).poll_shutdown(context),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(context),
         }
     }

@@ -1,13 +1,19 @@
 //! A raw client: bytes out, and the response taken apart as it arrives.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use socket2::{Domain, Socket, Type};
 
 use super::response::Framing;
+use super::tls::{Link, TlsLink, Trust};
 use super::{Answer, DEADLINE, Ending, Head, LAST_CHUNK, Step, eventually, letters, rot13, wire_chunk};
 
 pub struct Client {
-    stream: TcpStream,
+    stream: Link,
     /// Read from the socket and not looked at yet.
     unread: Vec<u8>,
     framing: Framing,
@@ -16,22 +22,77 @@ pub struct Client {
 enum Arrived {
     Bytes,
     End,
+    /// Without `close_notify`.
+    Truncated,
     Reset,
 }
 
 impl Client {
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).expect("connect");
-        stream.set_nodelay(true).expect("set nodelay");
+        Client::over(TcpStream::connect(address).expect("connect"))
+    }
+
+    /// The same from an address of its own: all of 127.0.0.0/8 is this machine.
+    #[track_caller]
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Client {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(source, 0).into()).expect("bind to the source");
+        socket.connect(&address.into()).expect("connect");
+        Client::over(socket.into())
+    }
+
+    /// The same over a Unix socket. To the standard library one stream socket is like another, so
+    /// that the type for TCP serves both.
+    #[track_caller]
+    pub fn connect_unix(path: impl AsRef<Path>) -> Client {
+        let stream = UnixStream::connect(path).expect("connect");
+        Client::over(OwnedFd::from(stream).into())
+    }
+
+    #[track_caller]
+    fn over(stream: TcpStream) -> Client {
+        if stream.local_addr().is_ok() {
+            stream.set_nodelay(true).expect("set nodelay");
+        }
         stream.set_read_timeout(Some(DEADLINE)).expect("set a deadline");
         stream.set_write_timeout(Some(DEADLINE)).expect("set a deadline");
-        Client { stream, unread: Vec::new(), framing: Framing::Ended }
+        Client { stream: Link::Plain(stream), unread: Vec::new(), framing: Framing::Ended }
+    }
+
+    /// The same by TLS; the handshake is over when this returns.
+    #[track_caller]
+    pub fn secure(address: SocketAddr, trust: &Trust) -> Client {
+        Client::try_secure(address, trust).expect("a handshake")
+    }
+
+    /// The same, if the handshake succeeds.
+    #[track_caller]
+    pub fn try_secure(address: SocketAddr, trust: &Trust) -> std::io::Result<Client> {
+        let Client { stream, .. } = Client::connect(address);
+        let stream = match stream {
+            Link::Plain(tcp) => Link::Tls(trust.shake(tcp)?),
+            tls => tls,
+        };
+        Ok(Client { stream, unread: Vec::new(), framing: Framing::Ended })
+    }
+
+    /// The TLS connection of a client that has one.
+    #[track_caller]
+    pub fn tls(&mut self) -> &mut TlsLink {
+        self.stream.tls().expect("a client by TLS")
+    }
+
+    /// From here on there is no HTTP: all that comes until the connection ends is the answer.
+    pub fn raw(mut self) -> Client {
+        self.framing = Framing::UntilClose;
+        self
     }
 
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("send");
+        self.stream.flush().expect("send");
     }
 
     /// Sends what the server takes; it may close in the middle of it.
@@ -62,19 +123,19 @@ impl Client {
         assert_eq!(self.rest(), (vec![], Ending::Clean));
     }
 
-    /// A second handle, to send from another thread.
+    /// A second handle, to send from another thread; not by TLS.
     pub fn sender(&self) -> TcpStream {
-        self.stream.try_clone().expect("clone the socket")
+        self.stream.tcp().try_clone().expect("clone the socket")
     }
 
     /// Says that no more will be sent, and goes on reading.
     pub fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("half-close");
+        self.stream.tcp().shutdown(Shutdown::Write).expect("half-close");
     }
 
     /// Closes both directions for all handles; the server may have done it before.
     pub fn shut(self) {
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.tcp().shutdown(Shutdown::Both);
     }
 
     /// Goes away with a reset: closing a socket that holds unread bytes sends one. Waits until
@@ -84,7 +145,7 @@ impl Client {
         assert!(self.unread.is_empty(), "something was read already");
         let mut seen = [0; 4096];
         eventually("the bytes that will stay unread", || {
-            let len = self.stream.peek(&mut seen).expect("look at what arrived");
+            let len = self.stream.tcp().peek(&mut seen).expect("look at what arrived");
             let text = String::from_utf8_lossy(&seen[..len]);
             text.contains(last).then_some(())
         });
@@ -158,6 +219,7 @@ impl Client {
                 (Arrived::Bytes, _) => {}
                 (Arrived::End, Framing::UntilClose) => return Step::Over(Ending::Clean),
                 (Arrived::End, _) => return Step::Over(Ending::Cut),
+                (Arrived::Truncated, _) => return Step::Over(Ending::Truncated),
                 (Arrived::Reset, _) => return Step::Over(Ending::Reset),
             }
         }
@@ -280,6 +342,7 @@ impl Client {
                 Arrived::Bytes
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Arrived::Reset,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Arrived::Truncated,
             Err(error) => panic!(
                 "nothing more within {DEADLINE:?}: {error}, after {:?}",
                 String::from_utf8_lossy(&self.unread)

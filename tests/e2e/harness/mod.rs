@@ -19,11 +19,13 @@ mod piped;
 mod process;
 mod program;
 mod random;
+mod raw;
 mod reply;
 mod request;
 mod response;
 mod script;
 mod server;
+mod tls;
 mod tools;
 mod versions;
 
@@ -44,11 +46,13 @@ pub use piped::Piped;
 pub use process::Process;
 pub use program::Program;
 pub use random::{Random, seed, soak_time};
+pub use raw::UPGRADE;
 pub use reply::Reply;
 pub use request::{CHUNKED, LAST_CHUNK, request, wire_chunk};
 pub use response::{Answer, Ending, Head, Step};
 pub use script::{Act, Script, quiet, say};
 pub use server::{Server, wasmplex};
+pub use tls::{Authority, Certified, HOST, Trust, pair_flags};
 pub use tools::{command, ran};
 pub use versions::{version_plugin, whole};
 

@@ -88,6 +88,8 @@ pub enum Ending {
     Clean,
     /// The connection closed before that.
     Cut,
+    /// TLS: the connection closed without `close_notify`. Nothing was said to be whole.
+    Truncated,
     /// The connection was reset.
     Reset,
 }

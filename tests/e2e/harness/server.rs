@@ -1,5 +1,6 @@
 //! `wasmplex serve` as a child process on a free port.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -10,7 +11,10 @@ use super::{Answer, Client, Folder, Log, Process, eventually, request};
 
 pub struct Server {
     process: Process,
-    address: SocketAddr,
+    /// Where it listens first, as its first ready line says.
+    place: String,
+    /// Where else; what was read of it and not asked for.
+    places: VecDeque<String>,
     /// Where the admin listener is, if the flags ask for one.
     admin: Option<SocketAddr>,
     log: Log,
@@ -47,14 +51,48 @@ impl Server {
     #[track_caller]
     pub fn spawn(folder: Folder, command: &mut Command) -> Server {
         let mut process = Process::spawn(command);
-        let address = ready(&process.stdout.line(), "listening on http://");
+        let place = listener(&process.stdout.line());
+        let mut places = VecDeque::new();
+        let mut admin = None;
         let with_admin = command.get_args().any(|argument| argument == "--admin");
-        let admin = with_admin.then(|| ready(&process.stdout.line(), "admin on http://"));
-        Server { address, admin, log: process.stderr.clone(), process, folder }
+        while with_admin && admin.is_none() {
+            let line = process.stdout.line();
+            match line.strip_prefix("admin on http://") {
+                Some(address) => admin = Some(address.parse().expect("an address with a port")),
+                None => places.push_back(listener(&line)),
+            }
+        }
+        Server { place, places, admin, log: process.stderr.clone(), process, folder }
     }
 
+    /// The address of the next listener, which must be one of this scheme.
+    #[track_caller]
+    pub fn next_listener(&mut self, scheme: &str) -> SocketAddr {
+        let place = self.next_place();
+        let address =
+            place.split(" for ").next().and_then(|place| place.strip_prefix(scheme)?.strip_prefix("://"));
+        address
+            .unwrap_or_else(|| panic!("no {scheme} listener: {place}"))
+            .parse()
+            .expect("an address with a port")
+    }
+
+    /// The address of the first listener, which must be one of the network.
+    #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        let (_, address) = self.place.split_once("://").expect("an address of the network");
+        address.parse().expect("an address with a port")
+    }
+
+    /// What the first ready line says behind "listening on ".
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The same of the next listener.
+    #[track_caller]
+    pub fn next_place(&mut self) -> String {
+        self.places.pop_front().unwrap_or_else(|| listener(&self.process.stdout.line()))
     }
 
     #[track_caller]
@@ -63,7 +101,7 @@ impl Server {
     }
 
     pub fn url(&self, target: &str) -> String {
-        format!("http://{}{target}", self.address)
+        format!("http://{}{target}", self.address())
     }
 
     pub fn log(&self) -> &Log {
@@ -80,7 +118,7 @@ impl Server {
 
     #[track_caller]
     pub fn connect(&self) -> Client {
-        Client::connect(self.address)
+        Client::connect(self.address())
     }
 
     /// A whole exchange on a connection of its own.
@@ -125,7 +163,8 @@ impl Server {
     /// Waits until nobody listens any more.
     #[track_caller]
     pub fn wait_until_closed(&self) {
-        eventually("the listener to close", || std::net::TcpStream::connect(self.address).err());
+        let address = self.address();
+        eventually("the listener to close", || std::net::TcpStream::connect(address).err());
     }
 }
 
@@ -137,11 +176,11 @@ impl Drop for Server {
     }
 }
 
-/// The address of a ready line.
+/// What a ready line says.
 #[track_caller]
-fn ready(line: &str, start: &str) -> SocketAddr {
-    let address = line.strip_prefix(start).unwrap_or_else(|| panic!("not the ready line: {line}"));
-    address.parse().expect("an address with a port")
+fn listener(line: &str) -> String {
+    let place = line.strip_prefix("listening on ");
+    place.unwrap_or_else(|| panic!("not a ready line: {line}")).to_owned()
 }
 
 /// The command under test, without settings from the environment and without a cache.
