@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - [`http`]: heads, framing, body decoding and encoding; pure functions of bytes
+//! - [`websocket`]: handshake and frames; pure functions of bytes
 //! - [`plugin`]: the plugin runtime on wasmtime; knows no socket and no HTTP
 //! - [`exchange`]: a body on its way through an instance, both directions at once
 //! - [`registry`]: name to plugin, swapped whole; watches the folder
@@ -32,3 +33,4 @@ pub mod project;
 pub mod registry;
 pub mod replay;
 pub mod server;
+pub mod websocket;

@@ -35,7 +35,7 @@ fn a_client_that_never_reads_stalls_an_endless_emitter() {
 #[test]
 fn an_upload_without_reading_waits_and_loses_nothing() {
     const BLOCKS: usize = 32;
-    let server = Server::with(&["echo"], FAR_LIMITS);
+    let server = Server::with(&["echo"], &[FAR_LIMITS, &["--spool", "0"]].concat());
     server.post("/echo", &noise(1, MIB));
     let before = server.memory_now();
 

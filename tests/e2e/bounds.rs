@@ -124,6 +124,8 @@ fn bounds_that_cannot_be() {
         ("--max-cpu-per-call", "off"),
         ("--access-log", "maybe"),
         ("--admin", "nonsense"),
+        ("--spool", "off"),
+        ("--max-spool", "much"),
     ] {
         let mut command = wasmplex(&["serve", "--listen", "127.0.0.1:0", flag, value, "--plugins"]);
         let finished = ran(command.arg(folder.path()));

@@ -53,7 +53,7 @@ fn a_body_that_is_there_already_is_skipped() {
 fn a_long_upload_does_not_eat_a_long_answer() {
     const EMITS: usize = 256;
     const EMIT: usize = 64 * KIB;
-    let server = Server::with(&["counter"], FAR_LIMITS);
+    let server = Server::with(&["counter"], &[FAR_LIMITS, &["--spool", "0"]].concat());
     let mut client = server.connect();
     let length = format!("Content-Length: {}", 1024 * MIB);
     client.send(request("POST", &format!("/counter?{EMITS}"), &[&length]));

@@ -10,9 +10,13 @@ const MAX_FILE: usize = 450;
 const MAX_FUNCTION: usize = 70;
 
 /// Folder of `host/src`, and what its code must not name.
-const FORBIDDEN: [(&str, &[&str]); 11] = [
+const FORBIDDEN: [(&str, &[&str]); 12] = [
     (
         "http",
+        &["tokio", "wasmtime", "std::time", "std::net", "crate::plugin", "crate::server", "crate::exchange"],
+    ),
+    (
+        "websocket",
         &["tokio", "wasmtime", "std::time", "std::net", "crate::plugin", "crate::server", "crate::exchange"],
     ),
     (

@@ -166,8 +166,6 @@ fn a_rejection_is_an_ordinary_answer() {
         (Script::new().open(quiet(Act::Forbid)), 403),
         (Script::new().open(quiet(Act::Reject)), 500),
         (Script::new().open(quiet(Act::Trap)), 500),
-        // The head is held back until the first emit, as any head.
-        (Script::new().open(quiet(Act::Hold)).chunk(quiet(Act::Forbid)), 403),
     ] {
         let mut client = server.connect();
         client.send([request("GET", &script.target(), &UPGRADE), b"some bytes".to_vec()].concat());

@@ -150,6 +150,7 @@ impl Moment {
         let mut family =
             encoder.encode_descriptor("buffered", help, Some(&Unit::Bytes), MetricType::Gauge)?;
         family.encode_gauge(&waiting)?;
+        self.spools(encoder)?;
         if let Some(capsules) = &self.parts.capsules {
             let help = "Capsules of failed exchanges: written, skipped to spare the disk, lost on the way";
             let mut family = encoder.encode_descriptor("capsules", help, None, MetricType::Counter)?;
@@ -163,6 +164,22 @@ impl Moment {
         }
         let mut family = encoder.encode_descriptor("build", "This program", None, MetricType::Info)?;
         family.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+    }
+}
+
+impl Moment {
+    /// What clients sent before they read; all 0 where there are no spools.
+    fn spools(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let spools = self.parts.spools.as_ref();
+        let help = "Bytes that were sent by clients that do not read, in memory and temporary files";
+        let mut family = encoder.encode_descriptor("spooled", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        family.encode_gauge(&(spools.map_or(0, |spools| spools.bytes()) as i64))?;
+        let help = "Exchanges whose client sent so much before it read that some of it was spooled";
+        let family = encoder.encode_descriptor("spooled_exchanges", help, None, MetricType::Counter)?;
+        counter(family, spools.map_or(0, |spools| spools.exchanges()))?;
+        let help = "Exchanges that were cut since nothing more could be spooled";
+        let family = encoder.encode_descriptor("spool_cuts", help, None, MetricType::Counter)?;
+        counter(family, spools.map_or(0, |spools| spools.cut()))
     }
 }
 

@@ -11,9 +11,11 @@ mod new;
 mod replay;
 mod run;
 mod serve;
+mod spool;
 mod terminal;
 mod test;
 mod tls;
+mod websocket;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

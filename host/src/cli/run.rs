@@ -97,6 +97,8 @@ async fn stream(plugins: Vec<Arc<Plugin>>) -> anyhow::Result<()> {
             bail!("{} failed: {failure}", stages[stage].plugin.name())
         }
         (Err((_, Broken::Client(error))), _) => bail!("standard input: {error}"),
-        (Err((_, Broken::Gone | Broken::Full)), _) | (Ok(_), Err(_)) => bail!("standard output is closed"),
+        (Err((_, Broken::Gone | Broken::Full | Broken::Spool(_))), _) | (Ok(_), Err(_)) => {
+            bail!("standard output is closed")
+        }
     }
 }

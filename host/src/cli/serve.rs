@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 use super::capsules::CapsuleArgs;
 use super::listen::{ListenArgs, announce, first_address};
 use super::log::LogArgs;
+use super::spool::SpoolArgs;
 use super::tls::TlsArgs;
+use super::websocket::WebSocketArgs;
 use super::{FAILED, LimitArgs, Switch};
 use crate::admin::{Admin, View};
 use crate::config::{self, Optional};
@@ -109,6 +111,10 @@ pub(super) struct Serve {
     #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true, default_value_t = Switch::On, env = "WASMPLEX_ACCESS_LOG")]
     access_log: Switch,
     #[command(flatten)]
+    spool: SpoolArgs,
+    #[command(flatten)]
+    websocket: WebSocketArgs,
+    #[command(flatten)]
     capsules: CapsuleArgs,
     #[command(flatten)]
     limits: LimitArgs,
@@ -177,7 +183,9 @@ impl Serve {
             registry: Arc::default(),
             metrics: Arc::default(),
             waterline: Waterline::new(self.max_buffered),
+            spools: self.spool.open(self.write_timeout)?,
             capsules: self.capsules.open()?,
+            origins: self.websocket.origins(),
         };
         let capsules = parts.capsules.clone();
         let tls = self.tls.load()?;
@@ -197,6 +205,8 @@ impl Serve {
             body_timeout: self.body_timeout.0,
             write_timeout: self.write_timeout,
             drain_timeout: self.drain_timeout,
+            websocket_message: self.websocket.message(),
+            websocket_ping: self.websocket.ping(),
         };
         let Hooks { ready, abandoned } = self.hooks;
         let places = Places { listen: self.listen, tls, admin: self.admin, folder: self.plugins, ready };

@@ -18,6 +18,7 @@ const MAX_SPARE_CAPACITY: usize = 4 * CAPACITY;
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
     static AREA: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
+    static FRAMES: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK_CAPACITY].into_boxed_slice());
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -30,6 +31,11 @@ pub(super) fn with_scratch<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
 /// Lends the thread's buffer for body bytes that no plugin takes.
 pub(super) fn with_area<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
     AREA.with_borrow_mut(|area| work(area))
+}
+
+/// Lends the thread's buffer for bytes in which there are messages.
+pub(super) fn with_frames<R>(work: impl FnOnce(&mut [u8]) -> R) -> R {
+    FRAMES.with_borrow_mut(|frames| work(frames))
 }
 
 /// An empty buffer to gather output in.

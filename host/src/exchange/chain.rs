@@ -5,7 +5,7 @@
 //! and a stage that holds its head holds that of the whole chain.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -74,6 +74,7 @@ impl<'a> Chain<'a> {
         outlet: &O,
     ) -> Self {
         let signs = Arc::new(Signs::default());
+        signs.is_awaited.store(outlet.is_awaited(), Ordering::Relaxed);
         let is_early = Arc::new(AtomicBool::new(false));
         let has_body = source.has_body();
         let mut running: Vec<Option<Running<'a>>> = Vec::with_capacity(stages.len());
@@ -125,6 +126,10 @@ impl<'a> Chain<'a> {
                     }
                 }
             }
+            if self.signs.set_stalled(outlet.stalled_since()) {
+                // The first stage is told, which has the client at its back.
+                continue;
+            }
             if !self.signs.is_due.load(Ordering::Relaxed) {
                 if outlet.is_mute() && !self.signs.is_mute.swap(true, Ordering::Relaxed) {
                     // Those before the last stage are told.
@@ -154,11 +159,13 @@ impl<'a> Chain<'a> {
     /// With the last stage, the exchange is finished.
     fn finish(&mut self, stage: usize, finished: Finished) -> Option<Finished> {
         self.running[stage] = None;
-        if finished == Finished::Early {
+        if finished == Finished::Early && stage > 0 {
             self.is_early.store(true, Ordering::Relaxed);
-            for before in &mut self.running[..stage] {
+            for before in &mut self.running[1..stage] {
                 *before = None;
             }
+            // The first one goes on watching the client.
+            self.signs.is_due.store(true, Ordering::Relaxed);
         }
         match self.pipes.get(stage) {
             Some(pipe) => {
@@ -177,14 +184,35 @@ async fn run_first(
     plugin: &Arc<Plugin>,
     wiring: Wiring,
     source: &mut impl Source,
-    mut pipe: PipeOutlet,
+    pipe: PipeOutlet,
     is_early: Arc<AtomicBool>,
 ) -> Result<Finished, Broken> {
-    if drive(plugin, wiring, source, &mut pipe).await? == Finished::Early {
+    let finished = {
+        let mut out = pipe.clone();
+        let mut driving = pin!(drive(plugin, wiring, source, &mut out));
+        let finished = poll_fn(|context| {
+            if is_early.load(Ordering::Relaxed) {
+                // A later stage needs it no more.
+                return Poll::Ready(Ok(Finished::Early));
+            }
+            driving.as_mut().poll(context)
+        });
+        finished.await?
+    };
+    if finished == Finished::Early {
         is_early.store(true, Ordering::Relaxed);
+        source.drop_rest();
     }
     pipe.end();
-    match poll_fn(|context| source.poll_left(context)).await {
+    let left = poll_fn(|context| {
+        if let Some(since) = pipe.stalled_since()
+            && let Poll::Ready(broken) = source.poll_spool(context, since)
+        {
+            return Poll::Ready(broken);
+        }
+        source.poll_left(context)
+    });
+    match left.await {
         // Nobody waits for the rest of the body any more, but for the client to be there.
         Broken::Client(_) if is_early.load(Ordering::Relaxed) => {
             poll_fn(|context| source.poll_gone(context)).await;

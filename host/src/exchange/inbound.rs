@@ -1,13 +1,15 @@
 //! Body bytes from a stream of wire bytes.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Broken, Read, Source, SourceError, buffers};
+use super::spool::Spool;
+use super::{Broken, Read, Source, SourceError, SpoolFault, Spools, Waterline, buffers};
 use crate::http::decode::BodyDecoder;
 use crate::http::framing::Framing;
 
@@ -46,6 +48,14 @@ pub struct Inbound<R> {
     decoder: BodyDecoder,
     has_body: bool,
     ends_with_stream: bool,
+    /// Why the body does not go on, once that is known.
+    fault: Option<SourceError>,
+    /// What may be taken of a body before it is read; nothing where there is none.
+    spools: Option<(Arc<Spools>, Arc<Waterline>)>,
+    /// What was taken of the present body.
+    spool: Option<Box<Spool>>,
+    /// Nobody wants the rest of the present body.
+    drops_rest: bool,
     /// The longest silence of a body.
     timeout: Option<Duration>,
     silence: Option<Pin<Box<Sleep>>>,
@@ -63,11 +73,22 @@ impl<R: Wire> Inbound<R> {
             decoder: BodyDecoder::new(Framing::None),
             has_body: false,
             ends_with_stream: false,
+            fault: None,
+            spools: None,
+            spool: None,
+            drops_rest: false,
             timeout,
             silence: None,
             recheck: None,
             received: 0,
         }
+    }
+
+    /// The same with spools, if there are any.
+    #[must_use]
+    pub fn with_spools(mut self, spools: Option<&Arc<Spools>>, waterline: &Arc<Waterline>) -> Self {
+        self.spools = spools.map(|spools| (Arc::clone(spools), Arc::clone(waterline)));
+        self
     }
 
     /// A body that is all of the stream.
@@ -79,17 +100,23 @@ impl<R: Wire> Inbound<R> {
 
     /// A new body begins, with this framing.
     pub fn expect(&mut self, framing: Framing) {
-        self.decoder = BodyDecoder::new(framing);
+        self.begin(BodyDecoder::new(framing));
         self.has_body = !matches!(framing, Framing::None | Framing::Length(0));
-        self.received = 0;
     }
 
     /// From here on, all of the stream is the body, what was read past the head included.
     pub fn expect_rest(&mut self) {
-        self.decoder = BodyDecoder::until_end();
+        self.begin(BodyDecoder::until_end());
         self.has_body = true;
         self.ends_with_stream = true;
+    }
+
+    fn begin(&mut self, decoder: BodyDecoder) {
+        self.decoder = decoder;
         self.received = 0;
+        self.fault = None;
+        self.spool = None;
+        self.drops_rest = false;
     }
 
     /// Body bytes of the present body so far.
@@ -97,7 +124,7 @@ impl<R: Wire> Inbound<R> {
         self.received
     }
 
-    /// Whether the present body is complete.
+    /// Whether all of the present body has come.
     pub const fn is_complete(&self) -> bool {
         self.decoder.is_done()
     }
@@ -129,6 +156,7 @@ impl<R: Wire> Inbound<R> {
     /// Reads bytes of the stream and forgets them: for a connection that is about to close.
     pub fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         self.carry = Vec::new();
+        self.spool = None;
         buffers::with_scratch(|scratch| read(&mut self.wire, context, scratch))
     }
 
@@ -137,7 +165,18 @@ impl<R: Wire> Inbound<R> {
         &self.wire
     }
 
+    /// The body as it comes, whatever is in the spool.
     fn poll_body(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        if let Some(fault) = self.fault {
+            // The decoder stopped in the middle of it.
+            return Poll::Ready(Err(fault));
+        }
+        let read = ready!(self.poll_decode(context, area));
+        self.fault = read.err();
+        Poll::Ready(read)
+    }
+
+    fn poll_decode(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
         loop {
             if self.decoder.is_done() {
                 return Poll::Ready(Ok(Read::End));
@@ -177,6 +216,72 @@ impl<R: Wire> Inbound<R> {
         }
     }
 
+    /// Takes what comes to the spool.
+    fn poll_take(&mut self, spool: &mut Spool, context: &mut Context<'_>, since: Instant) -> Poll<Broken> {
+        spool.watch(since);
+        loop {
+            let room = match spool.poll_room(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(0) => return self.poll_overfull(spool, context, since),
+                Poll::Ready(room) => room,
+            };
+            let read = buffers::with_area(|area| {
+                let room = room.min(area.len());
+                let read = self.poll_body(context, &mut area[..room]);
+                if let Poll::Ready(Ok(Read::Data(length))) = read {
+                    spool.push(&area[..length]);
+                }
+                read
+            });
+            match read {
+                Poll::Ready(Ok(Read::Data(_))) => self.recheck = None,
+                Poll::Ready(Err(SourceError::Lost)) => return Poll::Ready(Broken::Gone),
+                // The plugin learns of it when it gets there.
+                Poll::Ready(Ok(Read::End) | Err(_)) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Nothing more can be taken. Ready when the client, held up in sending, had its time to read.
+    fn poll_overfull(
+        &mut self,
+        spool: &mut Spool,
+        context: &mut Context<'_>,
+        since: Instant,
+    ) -> Poll<Broken> {
+        let fault = ready!(spool.poll_patience(context, since));
+        if self.carry.is_empty() && !matches!(self.wire.poll_peek(context), Poll::Ready(Ok(1..))) {
+            spool.renew_patience(context);
+            return Poll::Pending;
+        }
+        spool.count_cut();
+        Poll::Ready(Broken::Spool(fault))
+    }
+
+    /// Drops what comes.
+    fn poll_drop(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        loop {
+            match ready!(buffers::with_area(|area| self.poll_body(context, area))) {
+                Ok(Read::Data(length)) => {
+                    self.received += length as u64;
+                    self.recheck = None;
+                }
+                Err(SourceError::Lost) => return Poll::Ready(Broken::Gone),
+                Ok(Read::End) | Err(_) => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Whether there is more to read though the stream has ended.
+    fn has_more_at_end(&self) -> bool {
+        self.decoder.is_done() || self.ends_with_stream || !self.carry.is_empty() || self.has_spooled()
+    }
+
+    /// Whether something is in the spool.
+    fn has_spooled(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| !spool.is_empty())
+    }
+
     /// Ready when the body was silent for too long.
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match (self.timeout, &mut self.silence) {
@@ -199,7 +304,7 @@ fn read<R: AsyncRead + Unpin>(
 
 impl<R: Wire> Source for Inbound<R> {
     fn is_ready(&self) -> bool {
-        self.decoder.is_done() || !self.carry.is_empty()
+        self.decoder.is_done() || !self.carry.is_empty() || self.has_spooled() || self.fault.is_some()
     }
 
     fn has_body(&self) -> bool {
@@ -207,6 +312,14 @@ impl<R: Wire> Source for Inbound<R> {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>, area: &mut [u8]) -> Poll<Result<Read, SourceError>> {
+        if let Some(spool) = self.spool.as_mut().filter(|spool| !spool.is_empty()) {
+            let popped = ready!(spool.poll_pop(context, area));
+            let length = popped.map_err(|kind| SourceError::Spool(SpoolFault::Read(kind)))?;
+            if length > 0 {
+                self.received += length as u64;
+                return Poll::Ready(Ok(Read::Data(length)));
+            }
+        }
         let read = self.poll_body(context, area);
         match &read {
             Poll::Pending => {
@@ -226,12 +339,37 @@ impl<R: Wire> Source for Inbound<R> {
             Poll::Ready(Err(_)) => return Poll::Ready(Broken::Gone),
             // A close before the body's end: the rest will not come. After it, or as the end, it may
             // be a half-close: the client has said all, and listens.
-            Poll::Ready(Ok(0)) if !self.is_ready() && !self.ends_with_stream => {
+            Poll::Ready(Ok(0)) if !self.has_more_at_end() => {
                 return Poll::Ready(Broken::Client(SourceError::Incomplete));
             }
             Poll::Ready(Ok(_)) => {}
         }
         self.poll_gone(context).map(|()| Broken::Gone)
+    }
+
+    fn poll_spool(&mut self, context: &mut Context<'_>, since: Instant) -> Poll<Broken> {
+        // Whoever is held up by its own reading is not silent.
+        self.silence = None;
+        if self.decoder.is_done() || self.fault.is_some() {
+            return Poll::Pending;
+        }
+        if self.drops_rest {
+            return self.poll_drop(context);
+        }
+        let Some((spools, waterline)) = &self.spools else {
+            return Poll::Pending;
+        };
+        let spool = self.spool.take();
+        let mut spool = spool.unwrap_or_else(|| Box::new(Spool::new(spools, waterline)));
+        let taken = self.poll_take(&mut spool, context, since);
+        spool.settle();
+        self.spool = Some(spool);
+        taken
+    }
+
+    fn drop_rest(&mut self) {
+        self.drops_rest = true;
+        self.spool = None;
     }
 
     fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {

@@ -3,7 +3,7 @@
 //! [`drive`] is the duplex contract in code. It knows a [`Source`] of body bytes and an
 //! [`Outlet`] for response bytes, and nothing of wire formats: HTTP/1.1 over TCP and
 //! `wasmplex run`'s standard input and output are pairs of the two in [`inbound`] and
-//! [`outbound`].
+//! [`outbound`], and a WebSocket is [`messages`] between them.
 //!
 //! Two invariants hold everywhere in here:
 //!
@@ -13,12 +13,18 @@
 
 mod buffers;
 pub mod chain;
+mod dress;
 pub mod inbound;
+pub mod messages;
 pub mod outbound;
 mod pipe;
+mod speech;
+mod spool;
+mod spool_file;
 mod wait;
 mod waterline;
 
+pub use spool::{SpoolFault, SpoolOptions, Spools};
 pub use waterline::Waterline;
 
 use std::future::poll_fn;
@@ -26,12 +32,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use wait::{Event, receive, wait};
 
 use crate::http::decode::BodyError;
 use crate::plugin::abi::{Next, Opened};
 use crate::plugin::{CallError, Failure, Instance, Outlet, Plugin, Response, Tally, Waiting, Wiring};
+use crate::websocket::decode::Violation;
 
 /// Where body bytes come from.
 pub trait Source: Send {
@@ -63,6 +70,15 @@ pub trait Source: Send {
     /// bytes to find out.
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<Broken>;
 
+    /// Takes what goes on coming, to be read later: called while nothing leaves, which is since `since`.
+    /// Ready when it cannot go on like that, or nobody is there any more.
+    fn poll_spool(&mut self, _context: &mut Context<'_>, _since: Instant) -> Poll<Broken> {
+        Poll::Pending
+    }
+
+    /// Nobody wants the rest of the body: from here on, [`Source::poll_spool`] drops what it takes.
+    fn drop_rest(&mut self) {}
+
     /// Ready when nobody is there any more, whatever became of the body.
     fn poll_gone(&mut self, _context: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
@@ -87,8 +103,14 @@ pub enum SourceError {
     Lost,
     /// The client broke the framing.
     Malformed(BodyError),
+    /// The client broke the WebSocket protocol.
+    Violation(Violation),
     /// No byte for as long as `--body-timeout` says.
     Silent,
+    /// A WebSocket's client does not answer a ping.
+    Unanswered,
+    /// What was taken before it could be read is lost.
+    Spool(SpoolFault),
 }
 
 /// How an exchange ended well.
@@ -111,6 +133,8 @@ pub enum Broken {
     Gone,
     /// The client does not read, and the host has no room for more that waits.
     Full,
+    /// The client does not read but sends, and nothing more can be taken of it.
+    Spool(SpoolFault),
 }
 
 /// What to answer where more body bytes came than a plugin may be handed (RFC 9110 section 15.5.14).
@@ -122,7 +146,10 @@ impl std::fmt::Display for SourceError {
             Self::Incomplete => f.write_str("the body is incomplete"),
             Self::Lost => f.write_str("the connection is broken"),
             Self::Malformed(error) => write!(f, "{error}"),
+            Self::Violation(violation) => write!(f, "{violation}"),
             Self::Silent => f.write_str("the body was silent for too long"),
+            Self::Unanswered => f.write_str("the client does not answer a ping"),
+            Self::Spool(fault) => write!(f, "{fault}"),
         }
     }
 }
@@ -216,6 +243,7 @@ async fn run(
     let opened = supervise(pin!(instance.open()), source, outlet).await?;
     match opened {
         Opened::GoOn => instance.begin_response()?,
+        Opened::Hold if outlet.is_awaited() => instance.begin_response()?,
         Opened::Hold => outlet.invite(),
         Opened::Finish => return finish(instance, early(source)),
         Opened::Pass => return hand_over(instance),
@@ -306,8 +334,8 @@ async fn supervise<T>(
         if let Poll::Ready(outcome) = call.as_mut().poll(context) {
             return Poll::Ready(outcome.map_err(Stopped::Call));
         }
-        if let Poll::Ready(Err(error)) = outlet.poll_flush(context) {
-            return Poll::Ready(Err(Stopped::Broken(broken_by(error))));
+        if let Poll::Ready(Err(broken)) = push(source, outlet, context) {
+            return Poll::Ready(Err(Stopped::Broken(broken)));
         }
         source.poll_left(context).map(|broken| Err(Stopped::Broken(broken)))
     })
@@ -323,6 +351,31 @@ pub async fn flush(outlet: &mut impl Outlet) -> Result<(), Broken> {
     poll_fn(|context| outlet.poll_flush(context)).await.map_err(broken_by)
 }
 
+/// The same; what `source` has meanwhile is taken, so that a client that sends all before it reads comes
+/// to reading.
+///
+/// # Errors
+///
+/// [`Broken`] when it cannot leave.
+pub async fn flush_taking(source: &mut impl Source, outlet: &mut impl Outlet) -> Result<(), Broken> {
+    poll_fn(|context| push(source, outlet, context)).await
+}
+
+/// Pushes on what was offered. While nothing of it leaves, what `source` has is taken.
+fn push(
+    source: &mut impl Source,
+    outlet: &mut impl Outlet,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), Broken>> {
+    let flushed = outlet.poll_flush(context).map_err(broken_by);
+    if flushed.is_pending()
+        && let Some(since) = outlet.stalled_since()
+    {
+        return source.poll_spool(context, since).map(Err);
+    }
+    flushed
+}
+
 /// What an outlet's refusal means for the exchange.
 fn broken_by(error: impl Into<CallError>) -> Broken {
     match error.into() {
@@ -335,7 +388,7 @@ fn broken_by(error: impl Into<CallError>) -> Broken {
 async fn pass(tally: &Tally, source: &mut impl Source, outlet: &mut impl Outlet) -> Result<Finished, Broken> {
     loop {
         tally.usage().wait_for(Waiting::Client);
-        flush(outlet).await?;
+        flush_taking(source, outlet).await?;
         tally.usage().wait_for(Waiting::Input);
         let mut rest = Vec::new();
         let read = poll_fn(|context| {
@@ -362,9 +415,12 @@ async fn pass(tally: &Tally, source: &mut impl Source, outlet: &mut impl Outlet)
             return Ok(Finished::Complete);
         }
         while !rest.is_empty() {
-            flush(outlet).await?;
+            flush_taking(source, outlet).await?;
             let taken = outlet.offer(&rest).map_err(broken_by)?;
             rest.drain(..taken);
         }
     }
 }
+
+#[cfg(test)]
+mod spool_tests;

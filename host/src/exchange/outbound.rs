@@ -9,6 +9,8 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::buffers;
+use super::dress::{Dress, choose};
+use super::speech::Speech;
 use super::waterline::{Held, Waterline};
 use crate::http::encode::{self, EXCHANGE_FIELD, ResponseFraming};
 use crate::http::framing::parse_length;
@@ -18,7 +20,7 @@ use crate::plugin::{Outlet, OutletError, Response, Tally};
 
 /// The most payload bytes that wait to be written. `emit` waits beyond; a chunk's worth of output
 /// fits at once.
-const MAX_PENDING: usize = 64 * 1024;
+pub(super) const MAX_PENDING: usize = 64 * 1024;
 
 /// The media type of a response whose plugin names none.
 const DEFAULT_CONTENT_TYPE: (&[u8], &[u8]) = (b"content-type", b"application/octet-stream");
@@ -52,39 +54,28 @@ pub enum WriteFault {
     Full,
 }
 
-/// How bytes are dressed for the wire.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Dress {
-    /// As they are.
-    Raw,
-    /// In wire chunks.
-    Chunked,
-    /// As they are, and so many more. The last byte is held back until the end is said: a client
-    /// that counts would otherwise take a response for whole whose plugin fails after it.
-    Length { total: u64, left: u64, held: Option<u8> },
-    /// Not at all.
-    Discard,
-}
-
-struct Out<W> {
+pub(super) struct Out<W> {
     writer: W,
     buffer: Vec<u8>,
     /// Bytes of `buffer` that have left. `written <= buffer.len()`.
-    written: usize,
+    pub(super) written: usize,
     /// Payload bytes in `buffer`.
-    pending: usize,
+    pub(super) pending: usize,
     /// Where the open wire chunk begins, if there is one: at the end of `buffer`.
     chunk: Option<usize>,
-    dress: Dress,
+    pub(super) dress: Dress,
+    /// What a WebSocket's frames depend on.
+    pub(super) speech: Option<Box<Speech>>,
     plan: Option<Plan>,
     begun: bool,
-    status: u16,
+    pub(super) status: u16,
     /// Whom the present response is counted for.
     tally: Option<Tally>,
     /// When its request head was complete; taken when its first byte has left.
     requested: Option<Instant>,
     timeout: Duration,
-    stall: Option<Pin<Box<Sleep>>>,
+    /// Since when the system takes nothing, and until when it may.
+    stall: Option<(Instant, Pin<Box<Sleep>>)>,
     /// What waits for the client.
     held: Held,
     fault: Option<WriteFault>,
@@ -106,6 +97,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
             pending: 0,
             chunk: None,
             dress: Dress::Raw,
+            speech: None,
             plan: None,
             begun: false,
             status: 0,
@@ -196,7 +188,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
             Dress::Length { left: 1.., total, .. } => return Err(total),
             Dress::Length { held: Some(byte), .. } => out.buffer().push(byte),
             Dress::Chunked => encode::last_chunk(out.buffer()),
-            Dress::Raw | Dress::Length { .. } | Dress::Discard => {}
+            Dress::Raw | Dress::Length { .. } | Dress::Messages | Dress::Discard => {}
         }
         out.dress = Dress::Discard;
         Ok(())
@@ -213,7 +205,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Out<W>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Out<W>> {
         // A panic elsewhere leaves bytes and positions that are still consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -241,9 +233,18 @@ impl<W: AsyncWrite + Send + Unpin> Outlet for Outbound<W> {
         self.lock().poll_flush(context)
     }
 
+    fn stalled_since(&self) -> Option<Instant> {
+        self.lock().stall.as_ref().map(|(since, _)| *since)
+    }
+
     fn is_mute(&self) -> bool {
         let out = self.lock();
         out.begun && out.dress == Dress::Discard
+    }
+
+    fn is_awaited(&self) -> bool {
+        // RFC 9110 section 7.8: the new protocol is spoken from the 101 on.
+        self.lock().plan.is_some_and(|plan| plan.switch.is_some())
     }
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {
@@ -278,17 +279,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         encode::response_head(buffer, response.status(), &date(), fields, framing, plan.close);
     }
 
-    /// The head that goes over to another protocol; what follows is dressed as that one wants it.
-    fn switch(&mut self, protocol: Protocol, response: &Response) {
-        self.status = 101;
-        let exchange = self.exchange();
-        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
-        // RFC 9110 section 8.6: no Content-Length with a 1xx status.
-        let fields = response.fields().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
-        encode::switching_head(self.buffer(), &date(), protocol.as_str(), fields.chain(exchange));
-    }
-
-    fn exchange(&self) -> Option<String> {
+    pub(super) fn exchange(&self) -> Option<String> {
         self.tally.as_ref().map(|tally| tally.account().id.to_string())
     }
 
@@ -300,7 +291,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     }
 
     /// The buffer to append to, taken from the thread when there was nothing in it.
-    fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         if self.buffer.capacity() == 0 {
             self.buffer = buffers::take();
         }
@@ -311,10 +302,11 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         if self.fault.is_some() {
             return Err(OutletError::Gone);
         }
-        let room = MAX_PENDING - self.pending;
+        let room = MAX_PENDING.saturating_sub(self.pending);
         let taken = bytes.len().min(room);
         match &mut self.dress {
             Dress::Discard => return Ok(bytes.len()),
+            Dress::Messages => return Ok(self.say(bytes)),
             Dress::Length { left, total, .. } if bytes.len() as u64 > *left => {
                 return Err(OutletError::BeyondLength(*total));
             }
@@ -345,7 +337,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         self.count(payload.len());
     }
 
-    fn count(&self, payload: usize) {
+    pub(super) fn count(&self, payload: usize) {
         if let Some(tally) = &self.tally {
             tally.usage().sent.add(payload as u64);
         }
@@ -380,6 +372,17 @@ impl<W: AsyncWrite + Unpin> Out<W> {
             return Poll::Ready(Err(OutletError::Gone));
         }
         self.seal();
+        self.put_controls();
+        ready!(self.poll_write(context))?;
+        if self.put_controls() {
+            // They waited for others to leave.
+            ready!(self.poll_write(context))?;
+        }
+        Pin::new(&mut self.writer).poll_flush(context).map_err(|_| self.fail(WriteFault::Broken))
+    }
+
+    /// Writes until the buffer is empty.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
         while self.written < self.buffer.len() {
             let rest = &self.buffer[self.written..];
             match Pin::new(&mut self.writer).poll_write(context, rest) {
@@ -402,17 +405,22 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         self.pending = 0;
         self.held.set(0);
         buffers::give(std::mem::take(&mut self.buffer));
-        Pin::new(&mut self.writer).poll_flush(context).map_err(|_| self.fail(WriteFault::Broken))
+        if let Some(speech) = &mut self.speech {
+            speech.all_left();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when the other side has taken nothing for too long.
     fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let timeout = self.timeout;
-        self.stall.get_or_insert_with(|| Box::pin(sleep(timeout))).as_mut().poll(context)
+        let (_, stall) = self.stall.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(timeout))));
+        stall.as_mut().poll(context)
     }
 
     fn fail(&mut self, fault: WriteFault) -> OutletError {
         self.fault = Some(fault);
+        self.stall = None;
         self.buffer = Vec::new();
         self.held.set(0);
         self.written = 0;
@@ -421,21 +429,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     }
 }
 
-/// The framing of a response (RFC 9112 section 6.3), and how its bytes are dressed.
-fn choose(plan: &Plan, status: u16, length: Option<u64>) -> (ResponseFraming, Dress) {
-    match (plan.method, status, length) {
-        (Method::Head, ..) | (_, 204 | 304, _) => (ResponseFraming::Empty, Dress::Discard),
-        // RFC 9110 section 15.3.6: no content.
-        (_, 205, _) => (ResponseFraming::Length(0), Dress::Discard),
-        (.., Some(total)) => {
-            (ResponseFraming::Length(total), Dress::Length { total, left: total, held: None })
-        }
-        _ if plan.version == Version::Http10 => (ResponseFraming::Close, Dress::Raw),
-        _ => (ResponseFraming::Chunked, Dress::Chunked),
-    }
-}
-
 /// The present time as an IMF-fixdate (RFC 9110 section 5.6.7).
-fn date() -> String {
+pub(super) fn date() -> String {
     httpdate::fmt_http_date(SystemTime::now())
 }

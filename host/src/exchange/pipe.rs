@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
 use super::{Broken, Read, Source, SourceError, buffers};
 use crate::http::encode::is_settable_field;
 use crate::plugin::{Outlet, OutletError, Response, Tally};
@@ -40,6 +42,24 @@ pub(super) struct Signs {
     pub(super) is_due: AtomicBool,
     /// The last stage's output goes nowhere: see [`Outlet::is_mute`].
     pub(super) is_mute: AtomicBool,
+    /// The client waits for the head: see [`Outlet::is_awaited`].
+    pub(super) is_awaited: AtomicBool,
+    /// Since when the client takes nothing: see [`Outlet::stalled_since`].
+    stalled: Mutex<Option<Instant>>,
+}
+
+impl Signs {
+    /// The client takes nothing since then, or takes. Says whether that is news for those who keep what
+    /// goes on coming meanwhile.
+    pub(super) fn set_stalled(&self, since: Option<Instant>) -> bool {
+        let before = std::mem::replace(&mut *self.lock_stalled(), since);
+        since.is_some() && since != before
+    }
+
+    fn lock_stalled(&self) -> MutexGuard<'_, Option<Instant>> {
+        // What a panic left behind is still a point in time.
+        self.stalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
@@ -110,8 +130,16 @@ impl Outlet for PipeOutlet {
         if state.is_blocked { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
+    fn stalled_since(&self) -> Option<Instant> {
+        *self.pipe.signs.lock_stalled()
+    }
+
     fn is_mute(&self) -> bool {
         self.pipe.signs.is_mute.load(Ordering::Relaxed)
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.pipe.signs.is_awaited.load(Ordering::Relaxed)
     }
 
     fn accepts_field(&self, name: &[u8], value: &[u8]) -> bool {

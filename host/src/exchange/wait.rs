@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Sleep, sleep_until};
 
-use super::{Broken, CONTENT_TOO_LARGE, Read, Source, SourceError, broken_by};
+use super::{Broken, CONTENT_TOO_LARGE, Read, Source, SourceError, broken_by, push};
 use crate::plugin::{Instance, Outlet, Tally, Waiting};
 
 /// What an exchange waited for.
@@ -35,9 +35,9 @@ pub(super) async fn wait(
     let event = poll_fn(|context| {
         loop {
             if is_flushed || !source.is_ready() {
-                match outlet.poll_flush(context) {
+                match push(source, outlet, context) {
                     Poll::Ready(Ok(())) => is_flushed = true,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(broken_by(error))),
+                    Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
                     Poll::Pending => {
                         instance.tally().usage().wait_for(Waiting::Client);
                         return Poll::Pending;

@@ -55,6 +55,19 @@ impl Held {
         let more = bytes - before;
         self.line.bytes.fetch_add(more, Ordering::Relaxed) + more <= self.line.limit
     }
+
+    /// At most so many bytes more wait now; says how many. Half of the room is never taken this way: it
+    /// is for those who cannot do with less.
+    pub(super) fn grow(&mut self, wanted: usize) -> usize {
+        let mut more = 0;
+        let update = |bytes: usize| {
+            more = wanted.min((self.line.limit / 2).saturating_sub(bytes));
+            (more > 0).then(|| bytes + more)
+        };
+        let _ = self.line.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update);
+        self.bytes += more;
+        more
+    }
 }
 
 impl Drop for Held {
@@ -77,5 +90,9 @@ mod tests {
         assert_eq!(line.bytes(), 70);
         drop(first);
         assert_eq!(line.bytes(), 10);
+        assert_eq!((second.grow(30), second.grow(30), second.grow(30)), (30, 10, 0));
+        assert_eq!(line.bytes(), 50);
+        drop(second);
+        assert_eq!(line.bytes(), 0);
     }
 }

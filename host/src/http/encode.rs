@@ -22,11 +22,13 @@ pub enum ResponseFraming {
 pub const EXCHANGE_FIELD: &str = "wasmplex-exchange";
 
 /// Fields that only the host may set: they decide framing and connection, or are its own.
-const FRAMING_FIELDS: [&str; 10] = [
+const FRAMING_FIELDS: [&str; 12] = [
     "connection",
     "date",
     "keep-alive",
     "proxy-connection",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
     "te",
     "trailer",
     "transfer-encoding",

@@ -122,7 +122,7 @@ pub(super) fn has_token(head: &RequestHead, name: &[u8], token: &[u8]) -> bool {
 }
 
 /// The members of a comma-separated field, over all its lines, empty ones left out.
-pub(super) fn list<'a>(head: &'a RequestHead, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn list<'a>(head: &'a RequestHead, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     head.values(name)
         .flat_map(|value| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)

@@ -9,16 +9,19 @@ use super::head::{RequestHead, Version};
 pub enum Protocol {
     /// `wasmplex`: raw bytes in both directions, without any framing.
     Raw,
+    /// `websocket`: messages (RFC 6455).
+    WebSocket,
 }
 
 impl Protocol {
-    const ALL: [Self; 1] = [Self::Raw];
+    const ALL: [Self; 2] = [Self::Raw, Self::WebSocket];
 
     /// Its name in the Upgrade field.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Raw => "wasmplex",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -62,6 +65,11 @@ mod tests {
             ("Connection: Upgrade\r\nUpgrade: wasmplex\r\nContent-Length: 0\r\n", Ok(Some(Protocol::Raw))),
             ("Connection: Upgrade\r\nUpgrade: wasmplex\r\nContent-Length: 1\r\n", Err(400)),
             ("Connection: Upgrade\r\nUpgrade: wasmplex\r\nTransfer-Encoding: chunked\r\n", Err(400)),
+            ("Connection: Upgrade\r\nUpgrade: WebSocket\r\n", Ok(Some(Protocol::WebSocket))),
+            ("Connection: Upgrade\r\nUpgrade: websocket, wasmplex\r\n", Ok(Some(Protocol::WebSocket))),
+            ("Connection: Upgrade\r\nUpgrade: wasmplex, websocket\r\n", Ok(Some(Protocol::Raw))),
+            ("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n", Err(400)),
+            ("Connection: upgrades\r\nUpgrade: websocket\r\n", Ok(None)),
             ("Upgrade: wasmplex\r\n", Ok(None)),
             ("Connection: Upgrade\r\n", Ok(None)),
             ("Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n", Ok(None)),

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
 /// Where emitted bytes go: a socket, standard output, or the next instance of a chain.
 ///
 /// The interface is a polled one, so that it costs no allocation per emit and can stand behind a
@@ -34,9 +36,21 @@ pub trait Outlet: Send {
     /// See [`OutletError`].
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>>;
 
+    /// Since when those who receive take nothing, while something is there for them. `None` while it
+    /// leaves, or where that cannot be known.
+    fn stalled_since(&self) -> Option<Instant> {
+        None
+    }
+
     /// Whether what is offered goes nowhere from here to the end: a response without a body, whose
     /// head is out. Nobody waits for more of it then.
     fn is_mute(&self) -> bool {
+        false
+    }
+
+    /// Whether the head is what the other side waits for before it sends a byte of the body. It cannot be
+    /// held then.
+    fn is_awaited(&self) -> bool {
         false
     }
 

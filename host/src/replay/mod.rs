@@ -132,7 +132,7 @@ pub fn play(engine: &Engine, code: Arc<Code>, capsule: &Capsule, how: How) -> an
         |failure| Ending::Failed { failure, chunk: usage.chunks.get(), offset: usage.chunk_offset.get() };
     let ending = match (outcome, wire) {
         (Err(Broken::Plugin { failure, .. }), _) => failed(failure),
-        (Err(Broken::Client(_) | Broken::Gone | Broken::Full), _) => Ending::Past,
+        (Err(Broken::Client(_) | Broken::Gone | Broken::Full | Broken::Spool(_)), _) => Ending::Past,
         (Ok(_), Some(wire)) => {
             wire.finish().map_or_else(|total| failed(Failure::short_of(total)), |()| Ending::Well)
         }

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
@@ -14,11 +14,14 @@ use super::socket::{ReadHalf, SendHalf, Stream};
 use super::{Phase, Shared, hijack, raw};
 use crate::exchange::flush;
 use crate::exchange::inbound::Inbound;
+use crate::exchange::messages::Talk;
 use crate::exchange::outbound::Outbound;
 use crate::http::Refusal;
 use crate::http::head::{self, RequestHead};
 use crate::http::method::MethodSet;
 use crate::metrics::Peer;
+use crate::plugin::Outlet as _;
+use crate::websocket::handshake::VERSION_FIELDS;
 
 /// A lingering close waits so long for the client's next bytes …
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
@@ -43,6 +46,8 @@ pub(super) struct Connection {
     pub(super) outbound: Outbound<SendHalf>,
     pub(super) peer: Peer,
     pub(super) shared: Arc<Shared>,
+    /// It has become a WebSocket.
+    pub(super) talk: Option<Box<Talk<SendHalf>>>,
     /// Reused for every head: moving a timer's end is cheaper than a new timer.
     alarm: Pin<Box<Sleep>>,
     exchanges: u64,
@@ -59,10 +64,12 @@ impl Connection {
     pub(super) fn new(stream: Stream, peer: Peer, shared: Arc<Shared>) -> Self {
         let (read, write) = stream.into_split();
         Self {
-            inbound: Inbound::new(read, shared.options.body_timeout),
+            inbound: Inbound::new(read, shared.options.body_timeout)
+                .with_spools(shared.spools.as_ref(), &shared.waterline),
             outbound: Outbound::new(write, shared.options.write_timeout, Arc::clone(&shared.waterline)),
             peer,
             alarm: Box::pin(sleep(shared.options.head_timeout)),
+            talk: None,
             shared,
             exchanges: 0,
         }
@@ -107,6 +114,7 @@ impl Connection {
         let allow = allowed.unwrap_or(MethodSet::ALL).allow();
         let extra: &[(&str, &str)] = match refusal.status {
             405 => &[("allow", &allow)],
+            426 => VERSION_FIELDS,
             503 => &[("retry-after", "1")],
             _ => &[],
         };
@@ -170,27 +178,53 @@ impl Connection {
     /// A lingering close (RFC 9112 section 9.6): the sending side ends, and what the client still
     /// sends is read and dropped, so that no reset eats what it has not read yet.
     async fn linger(mut self) {
-        let mut end = Instant::now() + LINGER_TOTAL;
-        let mut phase = self.shared.phase.clone();
-        let mut is_hurried = false;
-        if self.flush().await.is_err() {
+        let (inbound, outbound) = (&mut self.inbound, &mut self.outbound);
+        let flushed = poll_fn(|context| {
+            let flushed = outbound.poll_flush(context);
+            if flushed.is_pending() {
+                // A client that sends all before it reads must come to reading.
+                while matches!(inbound.poll_discard(context), Poll::Ready(Ok(1..))) {}
+            }
+            flushed
+        });
+        if flushed.await.is_err() {
             return;
+        }
+        let mut end = Instant::now() + LINGER_TOTAL;
+        if let Some(mut talk) = self.talk.take() {
+            // RFC 6455 section 7.1.1: the client's Close comes before the end.
+            self.read_until(&mut end, |inbound, context| talk.poll_farewell(inbound, context)).await;
         }
         if poll_fn(|context| self.outbound.poll_shutdown(context)).await.is_err() {
             return;
         }
+        self.read_until(&mut end, |inbound, context| {
+            inbound.poll_discard(context).map(|read| matches!(read, Ok(1..)))
+        })
+        .await;
+    }
+
+    /// Reads with `step` until it says false, within the times of a lingering close, of which the latest
+    /// is `end`.
+    async fn read_until(
+        &mut self,
+        end: &mut Instant,
+        mut step: impl FnMut(&mut Inbound<ReadHalf>, &mut Context<'_>) -> Poll<bool>,
+    ) {
+        let mut phase = self.shared.phase.clone();
+        let mut is_hurried = false;
         loop {
-            self.alarm.as_mut().reset(end.min(Instant::now() + LINGER_SILENCE));
+            self.alarm.as_mut().reset((*end).min(Instant::now() + LINGER_SILENCE));
             let inbound = &mut self.inbound;
             tokio::select! {
                 biased;
                 () = &mut self.alarm => return,
                 _ = phase.wait_for(|phase| *phase == Phase::Draining), if !is_hurried => {
                     is_hurried = true;
-                    end = end.min(Instant::now() + LINGER_HURRIED);
+                    *end = (*end).min(Instant::now() + LINGER_HURRIED);
                 }
-                read = poll_fn(|context| inbound.poll_discard(context)) => {
-                    if !matches!(read, Ok(1..)) {
+                goes_on = poll_fn(|context| step(inbound, context)) => {
+                    if !goes_on {
                         return;
                     }
                 }

@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::request::RequestView;
 use super::verdict::{Ending, Verdict, judge};
-use super::{ServerOptions, Shared, report};
+use super::{ServerOptions, Shared, report, websocket};
 use crate::capsule::Incident;
 use crate::exchange::chain::{Stage, drive_chain};
 use crate::exchange::outbound::Plan;
-use crate::exchange::{Broken, Finished, Read, discard, flush};
+use crate::exchange::{Broken, Finished, Read, Source as _, discard, flush_taking};
 use crate::http::Refusal;
 use crate::http::encode::EXCHANGE_FIELD;
 use crate::http::head::{Method, RequestHead, Version};
@@ -22,6 +22,7 @@ use crate::http::upgrade::Protocol;
 use crate::metrics::{Origin, Ticket, Way};
 use crate::plugin::{Account, Failure, Tally};
 use crate::registry::Served;
+use crate::websocket::handshake::Handshake;
 
 /// After an early finish, so much of the body may still come before the connection is given up …
 const DRAIN_BYTES: usize = 256 * 1024;
@@ -37,6 +38,8 @@ pub(super) struct Errand {
     pub(super) head: Option<Arc<RequestHead>>,
     /// How the response is dressed; `None` is bytes as they are.
     pub(super) plan: Option<Plan>,
+    /// It becomes a WebSocket.
+    pub(super) handshake: Option<Handshake>,
 }
 
 /// What becomes of the connection after an exchange.
@@ -77,7 +80,7 @@ const fn busy(slots: u32, options: &ServerOptions) -> &'static str {
 /// Runs it to the end of its response.
 pub(super) async fn run(connection: &mut Connection, errand: Errand) -> Left {
     let shared = Arc::clone(&connection.shared);
-    let Errand { stages, way, head, plan } = errand;
+    let Errand { stages, way, head, plan, handshake } = errand;
     let totals = stages.iter().map(|stage| Arc::clone(&stage.totals)).collect();
     let limits = stages.iter().map(|stage| stage.plugin.limits());
     let ticket = shared.metrics.begin(totals, limits, Origin { peer: connection.peer, way, head });
@@ -89,6 +92,9 @@ pub(super) async fn run(connection: &mut Connection, errand: Errand) -> Left {
     match plan {
         Some(plan) => connection.outbound.plan(plan, tally),
         None => connection.outbound.bare(tally),
+    }
+    if let Some(handshake) = handshake {
+        websocket::begin(connection, handshake);
     }
     // Whatever ends this connection before the response is whole must not look like its end.
     let ends_with_close =
@@ -102,7 +108,11 @@ pub(super) async fn run(connection: &mut Connection, errand: Errand) -> Left {
         Stage { plugin, request }
     };
     let driven: Vec<Stage> = stages.iter().map(stage).collect();
-    let outcome = duplex(connection, account, &driven).await;
+    let outcome = if connection.talk.is_some() {
+        websocket::duplex(connection, account, &driven).await
+    } else {
+        duplex(connection, account, &driven).await
+    };
     let is_answered = plan.is_some() && !connection.outbound.has_begun();
     if ends_with_close && (outcome.is_ok() || is_answered) {
         connection.inbound.wire().end_with_reset(false);
@@ -151,6 +161,7 @@ async fn duplex(
     let waterline = Arc::clone(&connection.shared.waterline);
     let Connection { inbound, outbound, .. } = connection;
     let finished = drive_chain(stages, account, &waterline, inbound, outbound).await?;
+    inbound.drop_rest();
     let ends_with_close = outbound.is_close_delimited();
     outbound.finish().map_err(|total| {
         let failure = Failure::short_of(total);
@@ -158,19 +169,27 @@ async fn duplex(
     })?;
     if ends_with_close || inbound.carry().is_empty() {
         // It is not over before it has left. Only answers to pipelined requests leave together.
-        flush(outbound).await.map_err(|broken| (stages.len() - 1, broken))?;
+        flush_taking(inbound, outbound).await.map_err(|broken| (stages.len() - 1, broken))?;
     }
     Ok(finished)
 }
 
 /// Answers or cuts.
-fn carry_out(connection: &Connection, plan: Option<Plan>, verdict: &Verdict, ticket: &Ticket<'_>) -> After {
+fn carry_out(
+    connection: &mut Connection,
+    plan: Option<Plan>,
+    verdict: &Verdict,
+    ticket: &Ticket<'_>,
+) -> After {
     if connection.outbound.has_begun() {
         connection.inbound.wire().cut();
         return match verdict.ending {
             // Where the response ends with the connection, only a reset tells that it is not whole.
             Ending::Cut if connection.outbound.is_close_delimited() => After::Delivered,
-            Ending::Cut => After::Linger,
+            Ending::Cut => {
+                websocket::fail(connection, verdict);
+                After::Linger
+            }
             Ending::Close => After::Close,
             Ending::Reset => After::Reset,
         };
@@ -181,6 +200,7 @@ fn carry_out(connection: &Connection, plan: Option<Plan>, verdict: &Verdict, tic
         (Some(_), None) => return After::Reset,
         (Some((status, line)), Some(plan)) => (*status, line, plan),
     };
+    connection.talk = None;
     let exchange = ticket.open().account.id.to_string();
     let extra = [(EXCHANGE_FIELD, exchange.as_str())];
     connection.outbound.answer(status, line, &extra, true, plan.method != Method::Head);
@@ -190,11 +210,14 @@ fn carry_out(connection: &Connection, plan: Option<Plan>, verdict: &Verdict, tic
 /// Brings the connection to where the next request can be read, or to its end.
 pub(super) async fn settle(connection: &mut Connection, left: Left, keep_alive: bool) -> After {
     match left {
-        Left::Broken(After::Delivered) => match flush(&mut connection.outbound).await {
-            Ok(()) => After::Delivered,
-            // As far as the client took it.
-            Err(_) => After::Reset,
-        },
+        Left::Broken(After::Delivered) => {
+            connection.inbound.drop_rest();
+            match flush_taking(&mut connection.inbound, &mut connection.outbound).await {
+                Ok(()) => After::Delivered,
+                // As far as the client took it.
+                Err(_) => After::Reset,
+            }
+        }
         Left::Broken(after) => after,
         Left::Whole if connection.inbound.is_complete() => {
             if keep_alive && !connection.shared.is_draining() {
@@ -210,7 +233,7 @@ pub(super) async fn settle(connection: &mut Connection, left: Left, keep_alive: 
 /// The plugin finished first. The response is whole, and leaves at once; what is left of the body
 /// is read and dropped, within bounds.
 async fn drain(connection: &mut Connection, keep_alive: bool) -> After {
-    if flush(&mut connection.outbound).await.is_err() {
+    if flush_taking(&mut connection.inbound, &mut connection.outbound).await.is_err() {
         return After::Close;
     }
     if !keep_alive {

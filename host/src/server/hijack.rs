@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::Shared;
 use super::connection::Connection;
 use super::errand::{self, After, Errand};
 use crate::exchange::CONTENT_TOO_LARGE;
@@ -15,6 +16,7 @@ use crate::http::method::MethodSet;
 use crate::http::upgrade::Protocol;
 use crate::metrics::Way;
 use crate::registry::{NoRoute, Registry, Served};
+use crate::websocket::handshake::{self, Handshake};
 
 /// Runs the exchange of one request.
 pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> After {
@@ -33,13 +35,14 @@ pub(super) async fn exchange(connection: &mut Connection, head: RequestHead) -> 
     // Held to the end: it is what `--max-exchanges` counts.
     let shared = Arc::clone(&connection.shared);
     let admitted = admit(&shared.registry, &head, manner.framing).and_then(|stages| {
+        let handshake = handshake(&shared, &head, manner)?;
         let permit = errand::place(&shared, &stages)?;
-        Ok((stages, permit))
+        Ok((stages, handshake, permit))
     });
     match admitted {
-        Ok((stages, permit)) => {
+        Ok((stages, handshake, permit)) => {
             let keep_alive = manner.keep_alive && manner.upgrade.is_none();
-            let errand = errand(connection, head, manner, stages);
+            let errand = Errand { handshake, ..errand(connection, head, manner, stages) };
             let left = errand::run(connection, errand).await;
             drop(permit);
             errand::settle(connection, left, keep_alive).await
@@ -75,6 +78,10 @@ fn errand(
             connection.inbound.expect_rest();
             Way::Upgrade
         }
+        Some(Protocol::WebSocket) => {
+            connection.inbound.expect_rest();
+            Way::WebSocket
+        }
         None => Way::Http,
     };
     let plan = Plan {
@@ -88,7 +95,13 @@ fn errand(
             && connection.inbound.carry().is_empty(),
         switch: manner.upgrade,
     };
-    Errand { stages, way, head: Some(Arc::new(head)), plan: Some(plan) }
+    Errand { stages, way, head: Some(Arc::new(head)), plan: Some(plan), handshake: None }
+}
+
+/// What makes the request a WebSocket, if it is to be one.
+fn handshake(shared: &Shared, head: &RequestHead, manner: Manner) -> Result<Option<Handshake>, Refusal> {
+    let is_asked_for = manner.upgrade == Some(Protocol::WebSocket);
+    is_asked_for.then(|| handshake::check(head, &shared.origins)).transpose()
 }
 
 /// A refusal before any plugin runs, and the methods that would have been good.

@@ -18,6 +18,7 @@ mod request;
 mod socket;
 mod tls;
 mod verdict;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +26,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::capsule::Capsules;
-use crate::exchange::Waterline;
+use crate::exchange::{Spools, Waterline};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::websocket::origin::Origins;
 use clients::Clients;
 
 pub use address::{Endpoint, ListenAddress, RawAddress, socket_mode};
@@ -57,6 +59,11 @@ pub struct ServerOptions {
     pub write_timeout: Duration,
     /// How long open exchanges may go on after the first signal.
     pub drain_timeout: Duration,
+    /// The longest message of a WebSocket, in bytes; `None` is no bound.
+    pub websocket_message: Option<u64>,
+    /// The silence after which a WebSocket's client is asked whether it is there, and the one after which
+    /// it is not.
+    pub websocket_ping: Option<Duration>,
 }
 
 /// What all connections share.
@@ -65,10 +72,12 @@ struct Shared {
     options: ServerOptions,
     metrics: Arc<Metrics>,
     waterline: Arc<Waterline>,
+    spools: Option<Arc<Spools>>,
     capsules: Option<Arc<Capsules>>,
     exchanges: Semaphore,
     connections: Arc<Semaphore>,
     clients: Arc<Clients>,
+    origins: Arc<Origins>,
     phase: watch::Receiver<Phase>,
 }
 
@@ -85,8 +94,12 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     pub metrics: Arc<Metrics>,
     pub waterline: Arc<Waterline>,
+    /// Where bodies are kept that come before the client reads, if they are.
+    pub spools: Option<Arc<Spools>>,
     /// Where exchanges are recorded, if they are.
     pub capsules: Option<Arc<Capsules>>,
+    /// Whose pages may open a WebSocket, beside the host's own.
+    pub origins: Arc<Origins>,
 }
 
 /// Bound listeners and what they will serve.
@@ -107,9 +120,11 @@ impl Server {
             options,
             metrics: parts.metrics,
             waterline: parts.waterline,
+            spools: parts.spools,
             capsules: parts.capsules,
             exchanges: Semaphore::new(exchanges),
             connections: Arc::new(Semaphore::new(options.max_connections)),
+            origins: parts.origins,
             clients: Clients::new(options.max_connections_per_client),
             phase: receiver,
         });

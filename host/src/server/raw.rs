@@ -17,7 +17,7 @@ pub(super) async fn exchange(connection: &mut Connection, route: &str) -> After 
     match admitted {
         Ok((stages, permit)) => {
             connection.inbound.expect_rest();
-            let errand = Errand { stages, way: Way::Tcp, head: None, plan: None };
+            let errand = Errand { stages, way: Way::Tcp, head: None, plan: None, handshake: None };
             let left = errand::run(connection, errand).await;
             drop(permit);
             errand::settle(connection, left, false).await

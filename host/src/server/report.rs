@@ -27,6 +27,9 @@ pub(super) fn broken(
     if verdict.guilty == Guilty::Plugin {
         failure(ticket.open(), stage, &verdict.reason, capsule);
     }
+    if verdict.is_host_bound {
+        overfull(ticket.open(), &verdict.reason);
+    }
     access(ticket.open(), outcome, &verdict.reason, status, capsule);
     ticket.end(outcome, verdict.failure.as_ref().map(|failure| (stage, failure)));
 }
@@ -53,18 +56,22 @@ fn failure(open: &Open, stage: usize, reason: &str, capsule: Option<&str>) {
     );
 }
 
+/// A bound of the host's ended an exchange that would have gone on.
+fn overfull(open: &Open, reason: &str) {
+    let plugin = plugins(open, Totals::plugin);
+    let exchange = open.account.id;
+    tracing::warn!(plugin, %exchange, reason, trace_id = open.origin.trace_id(), "exchange cut");
+}
+
 fn access(open: &Open, outcome: Outcome, detail: &str, status: u16, capsule: Option<&str>) {
     if !tracing::enabled!(target: "access", tracing::Level::INFO) {
         return;
     }
-    let join = |part: fn(&Totals) -> &str| {
-        open.plugins.iter().map(|totals| part(totals)).collect::<Vec<_>>().join("+")
-    };
     let stages = &open.account.stages;
     tracing::info!(
         target: "access",
-        plugin = join(Totals::plugin),
-        version = join(Totals::version),
+        plugin = plugins(open, Totals::plugin),
+        version = plugins(open, Totals::version),
         exchange = %open.account.id,
         outcome = outcome.as_str(),
         detail,
@@ -80,4 +87,9 @@ fn access(open: &Open, outcome: Outcome, detail: &str, status: u16, capsule: Opt
         capsule,
         "exchange ended"
     );
+}
+
+/// A name of all stages' plugins, joined by `+`.
+fn plugins(open: &Open, name: fn(&Totals) -> &str) -> String {
+    open.plugins.iter().map(|totals| name(totals)).collect::<Vec<_>>().join("+")
 }

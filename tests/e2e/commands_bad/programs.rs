@@ -40,6 +40,8 @@ fn one_that_never_reads_and_never_ends() {
 #[test]
 fn one_that_writes_everything_before_it_reads() {
     let server = Program::new().for_ever(|each| each.wat(PAGE)).serve(&[
+        "--spool",
+        "0",
         "--write-timeout",
         "500ms",
         "--cpu-per-call",

@@ -281,6 +281,17 @@ impl Client {
         std::mem::take(&mut self.unread)
     }
 
+    /// Exactly so many bytes as they are, or none when the connection ends before.
+    #[track_caller]
+    pub fn bytes(&mut self, len: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < len {
+            if !matches!(self.receive(), Arrived::Bytes) {
+                return None;
+            }
+        }
+        Some(self.unread.drain(..len).collect())
+    }
+
     /// The server has closed the connection, without another byte.
     #[track_caller]
     pub fn is_closed(&mut self) {

@@ -31,8 +31,12 @@ impl Server {
         let metrics = eventually("the last connection to close", || {
             Some(self.metrics()).filter(|metrics| metrics.sum("wasmplex_connections_open", &[]) == 0.0)
         });
-        for gauge in ["wasmplex_exchanges_open", "wasmplex_buffered_bytes", "wasmplex_instance_memory_bytes"]
-        {
+        for gauge in [
+            "wasmplex_exchanges_open",
+            "wasmplex_buffered_bytes",
+            "wasmplex_spooled_bytes",
+            "wasmplex_instance_memory_bytes",
+        ] {
             assert_eq!(metrics.sum(gauge, &[]), 0.0, "{gauge} without a connection");
         }
         let listed = self.admin_json("/exchanges");

@@ -28,6 +28,7 @@ mod server;
 mod tls;
 mod tools;
 mod versions;
+mod websocket;
 
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,7 @@ pub use capsules::{Capsules, fussy, replay};
 pub use client::Client;
 pub use exact::{at_once, byte_by_byte, odd};
 pub use folder::{Folder, fixture, fixtures};
+pub use idle::Held;
 pub use ledger::{Item, Ledger};
 pub use log::Log;
 pub use metrics::{Metrics, Sample, is_name};
@@ -55,6 +57,7 @@ pub use server::{Server, wasmplex};
 pub use tls::{Authority, Certified, HOST, Trust, pair_flags};
 pub use tools::{command, ran};
 pub use versions::{version_plugin, whole};
+pub use websocket::{HANDSHAKE, Opcode, WebSocket, masked};
 
 /// How long any single wait may take on a busy machine with an unoptimised host.
 pub const DEADLINE: Duration = Duration::from_secs(20);
