@@ -31,8 +31,12 @@ run: build ## Build, then serve the samples on 127.0.0.1:8080
 	@echo
 	@exec $(WASMPLEX) serve --plugins plugins --listen $(LISTEN)
 
+.PHONY: peers
+peers: ## Get the other HTTP parsers of the differential test (Go, Node, h11, gunicorn)
+	scripts/peers.sh || true
+
 .PHONY: test
-test: build plugins ## Run all tests: unit tests, end to end against the real server, samples and SDKs
+test: build plugins peers ## Run all tests: unit tests, end to end against the real server, samples and SDKs
 	$(CARGO) test --release --locked --jobs $(JOBS) --workspace
 	scripts/test-samples.sh
 
@@ -43,6 +47,11 @@ check: ## Format, lints with warnings denied, documentation, deployment files
 	$(CARGO) clippy --release --locked --jobs $(JOBS) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --jobs $(JOBS) --workspace --no-deps
 	scripts/check-samples.sh
+
+.PHONY: audit
+audit: ## Hold the dependencies against deny.toml (WASMPLEX_AUDIT=full: with cargo-deny)
+	python3 -m doctest scripts/audit.py
+	scripts/audit.py
 
 .PHONY: plugins
 plugins: build ## Build the sample plugins whose toolchain is here; say what is missing
@@ -63,6 +72,10 @@ languages: build plugins ## Measure what plugins of different languages cost (so
 .PHONY: bench
 bench: build plugins ## Measure against the same work done natively (about a minute)
 	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex
+
+.PHONY: bench-attack
+bench-attack: build ## Measure how long honest clients wait with attackers beside them (two minutes)
+	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex -- --attack
 
 # Time of each of the two; they run side by side. WASMPLEX_SEED=… repeats a run.
 SOAK ?= 5m
