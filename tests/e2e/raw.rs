@@ -3,7 +3,7 @@
 //! `docs/http.md` says the rules; a test holds it against the cases.
 
 mod docs;
-mod format;
+pub mod format;
 mod plan;
 mod rounds;
 mod transcript;

@@ -231,3 +231,17 @@ fn a_client_that_leaves_is_noticed() {
         server.log().wait(mark, &["outcome=\"gone\""]);
     }
 }
+
+#[test]
+fn a_client_that_takes_nothing_is_cut() {
+    let (server, authority) = serve(&["echo"], &["--write-timeout", "500ms"]);
+    for (_, trust) in versions(&authority) {
+        let mut client = Client::secure(server.address(), &trust);
+        client.send(request("POST", "/echo", &[CHUNKED]));
+        client.head();
+        let mark = server.log().mark();
+        // More than the sockets hold; nothing of what comes back is read.
+        client.try_send(wire_chunk(noise(1, 64 * MIB)));
+        server.log().wait(mark, &["access", "the client did not read for too long"]);
+    }
+}

@@ -18,13 +18,15 @@ pub(crate) struct Contender {
     name: String,
     program: PathBuf,
     arguments: Vec<String>,
+    /// What it logs goes nowhere.
+    is_muted: bool,
 }
 
 impl Contender {
     /// The ceiling: this program, as a server.
     pub(crate) fn native() -> anyhow::Result<Self> {
         let arguments = vec!["--serve-native".to_owned()];
-        Ok(Self { name: "native".to_owned(), program: std::env::current_exe()?, arguments })
+        Ok(Self { name: "native".to_owned(), program: std::env::current_exe()?, arguments, is_muted: false })
     }
 
     /// The server of this build.
@@ -37,7 +39,21 @@ impl Contender {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let serve = ["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--plugins"];
         let folder = plugins.0.display().to_string();
-        Self { name, program, arguments: serve.into_iter().map(str::to_owned).chain([folder]).collect() }
+        Self {
+            name,
+            program,
+            arguments: serve.into_iter().map(str::to_owned).chain([folder]).collect(),
+            is_muted: false,
+        }
+    }
+
+    /// With the log that servers usually write; nobody reads it here.
+    pub(crate) fn logging(mut self) -> Self {
+        if let Some(level) = self.arguments.iter_mut().find(|argument| *argument == "warn") {
+            "info".clone_into(level);
+        }
+        self.is_muted = true;
+        self
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -46,8 +62,13 @@ impl Contender {
 
     /// Starts the server and waits until it takes connections.
     pub(crate) fn start(&self) -> anyhow::Result<Server> {
-        let child = Command::new(&self.program).args(&self.arguments).stdout(Stdio::piped()).spawn();
-        let mut child = child.with_context(|| format!("cannot start {}", self.program.display()))?;
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdout(Stdio::piped());
+        if self.is_muted {
+            command.stderr(Stdio::null());
+        }
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;
         let output = child.stdout.take();
         let mut server =
             Server { name: self.name.clone(), child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
@@ -156,6 +177,11 @@ impl Plugins {
         let plugins = Self(folder);
         fs::copy(&source, plugins.0.join("rot13.wat")).with_context(|| source.display().to_string())?;
         Ok(plugins)
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -12,8 +12,10 @@
 //! - [`native`]: the ceiling, which this program runs as a child of its own
 //! - [`connection`], [`pattern`]: the client's side, and what it sends
 //! - [`load`]: the measurements
+//! - [`attack`]: something else: what honest clients suffer from attackers (`--attack`)
 //! - [`report`]: a JSON line per run, a table of medians at the end
 
+mod attack;
 mod connection;
 mod contender;
 mod load;
@@ -34,7 +36,7 @@ use report::{Report, Run};
 /// Measure wasmplex against the same server with native code in place of the plugin.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Only the measurements with this text in their name
+    /// Only the measurements (with --attack: the attackers) with this text in their name
     filter: Option<String>,
     /// A few seconds in all: shows that it works, and little more
     #[arg(long)]
@@ -45,6 +47,12 @@ struct Args {
     /// Another build of wasmplex to measure with the rest, before and after a change; may be repeated
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
+    /// Measure how long honest clients wait in quiet and with attackers beside them
+    #[arg(long)]
+    attack: bool,
+    /// How long each phase lasts with --attack, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=600))]
+    time: u64,
     /// A JSON line per run on standard output in place of the table
     #[arg(long)]
     json: bool,
@@ -76,6 +84,15 @@ fn main() -> anyhow::Result<()> {
     contender::raise_descriptor_limit()?;
     let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 15 });
     let time = if args.quick { QUICK_RUN } else { RUN };
+    if args.attack {
+        let plan = attack::Plan {
+            kinds: args.filter.unwrap_or_default(),
+            rounds: args.rounds.unwrap_or(if args.quick { 1 } else { 7 }),
+            time: Duration::from_secs(if args.quick { 1 } else { args.time }),
+            program: args.also.into_iter().next(),
+        };
+        return attack::run(&plan);
+    }
     let filter = args.filter.unwrap_or_default();
     let mut measurements = load::all();
     measurements.retain(|measurement| measurement.name().contains(&filter));

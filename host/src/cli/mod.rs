@@ -17,6 +17,7 @@ mod test;
 mod tls;
 mod websocket;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,7 +70,13 @@ enum Switch {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    main_with(std::env::args_os())
+}
+
+/// The same with a command line that is not the process's own. The first argument is the command's name.
+#[must_use]
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = match Cli::parse_from(arguments).command {
         Command::Serve(serve) => serve.execute(),
         Command::Run(run) => run.execute(),
         Command::Inspect(inspect) => inspect.execute(),

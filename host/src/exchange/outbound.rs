@@ -59,6 +59,9 @@ pub(super) struct Out<W> {
     buffer: Vec<u8>,
     /// Bytes of `buffer` that have left. `written <= buffer.len()`.
     pub(super) written: usize,
+    /// Bytes of `buffer` up to the end of an interim response, which leave by themselves: with the final
+    /// one in the same segment, `HAProxy` 2.6 forwards that without its body.
+    interim: usize,
     /// Payload bytes in `buffer`.
     pub(super) pending: usize,
     /// Where the open wire chunk begins, if there is one: at the end of `buffer`.
@@ -94,6 +97,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
             writer,
             buffer: Vec::new(),
             written: 0,
+            interim: 0,
             pending: 0,
             chunk: None,
             dress: Dress::Raw,
@@ -287,6 +291,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     fn invite(&mut self) {
         if self.plan.as_mut().is_some_and(|plan| std::mem::take(&mut plan.interim)) {
             encode::continue_response(self.buffer());
+            self.interim = self.buffer.len();
         }
     }
 
@@ -384,7 +389,8 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     /// Writes until the buffer is empty.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
         while self.written < self.buffer.len() {
-            let rest = &self.buffer[self.written..];
+            let end = if self.written < self.interim { self.interim } else { self.buffer.len() };
+            let rest = &self.buffer[self.written..end];
             match Pin::new(&mut self.writer).poll_write(context, rest) {
                 Poll::Ready(Ok(length @ 1..)) => {
                     self.written += length;
@@ -402,6 +408,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
             }
         }
         self.written = 0;
+        self.interim = 0;
         self.pending = 0;
         self.held.set(0);
         buffers::give(std::mem::take(&mut self.buffer));
@@ -424,6 +431,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         self.buffer = Vec::new();
         self.held.set(0);
         self.written = 0;
+        self.interim = 0;
         self.chunk = None;
         OutletError::Gone
     }

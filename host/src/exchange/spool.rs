@@ -270,7 +270,7 @@ impl Spool {
         let length = rest.len().min(area.len());
         area[..length].copy_from_slice(&rest[..length]);
         self.read += length;
-        if self.len() == 0 {
+        if self.is_empty() {
             // A live stream may go on for long without another stall.
             (self.front, self.back, self.read) = (Vec::new(), Vec::new(), 0);
         }

@@ -55,6 +55,9 @@ enum Work {
     Read,
 }
 
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// The file and the block, or the block that was to be written and why not.
 type Outcome = Result<(Arc<File>, Vec<u8>), (Vec<u8>, io::Error)>;
 
 /// The file, made with the first block and closed with the last.
@@ -68,7 +71,7 @@ pub(super) struct SpoolFile {
     /// Blocks that the file has place for. `queue.len() + free.len() <= slots`, less by the one that is
     /// being written.
     slots: u32,
-    work: Option<(Work, Pin<Box<dyn Future<Output = Outcome> + Send>>)>,
+    work: Option<(Work, Running)>,
 }
 
 impl SpoolFile {
@@ -185,10 +188,7 @@ impl SpoolFile {
     }
 
     /// Does `work` on a thread for it, when it is its turn.
-    fn in_turn(
-        &self,
-        work: impl FnOnce() -> Outcome + Send + 'static,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    fn in_turn(&self, work: impl FnOnce() -> Outcome + Send + 'static) -> Running {
         let turns = Arc::clone(&self.workshop.turns);
         Box::pin(async move {
             // Held by the work itself: it goes on when nobody waits for it any more.

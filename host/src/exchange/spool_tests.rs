@@ -28,22 +28,19 @@ fn random_pushes_and_pops_keep_the_order_and_the_bounds() {
             let waterline = Waterline::new(usize::MAX);
             let mut spool = Spool::new(&spools, &waterline);
             let (mut random, mut model) = (Random(seed), VecDeque::new());
-            let (mut next, mut most) = (0_u8, 0);
+            let mut most = 0;
             for step in 0..400 {
-                // It grows for a while, beyond what memory takes, and then it shrinks.
-                let grows = step / 50 % 2 == 0 && model.len() <= 4 * BLOCK;
-                if grows || random.below(5) < 2 {
+                // It grows for a while, and then it shrinks.
+                if random.below(5) < if step / 50 % 2 == 0 { 4 } else { 1 } {
                     let room = poll_fn(|context| spool.poll_room(context)).await;
-                    let piece: Vec<u8> = (0..random.below(room as u64 + 1))
-                        .map(|_| {
-                            next = next.wrapping_mul(5).wrapping_add(1);
-                            next
-                        })
-                        .collect();
+                    let length =
+                        if random.below(2) == 0 { room as u64 } else { random.below(room as u64 + 1) };
+                    // Without a period: a block that is not in its place shows.
+                    let piece: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
                     spool.push(&piece);
                     model.extend(piece);
                 } else {
-                    let mut area = vec![0; random.below(3 * BLOCK as u64) as usize + 1];
+                    let mut area = vec![0; random.below(3 * BLOCK as u64 / 2) as usize + 1];
                     let length = poll_fn(|context| spool.poll_pop(context, &mut area)).await.unwrap();
                     assert_eq!(length == 0, model.is_empty());
                     assert!(area[..length].iter().copied().eq(model.drain(..length)), "seed {seed}");
@@ -54,7 +51,7 @@ fn random_pushes_and_pops_keep_the_order_and_the_bounds() {
                 assert!(spool.len() <= LIMIT && spools.bytes() >= spool.len() && spools.bytes() <= LIMIT);
                 assert!(waterline.bytes() <= 3 * BLOCK, "{} bytes of memory", waterline.bytes());
             }
-            assert!(most > 4 * BLOCK, "the file was of use: {most}");
+            assert_eq!(most as u64, LIMIT, "all of it was of use");
             drop(spool);
             assert_eq!((spools.bytes(), waterline.bytes(), spools.exchanges()), (0, 0, 1));
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -93,6 +93,7 @@ enum State {
     },
     LastLineFeed,
     Done,
+    Failed(BodyError),
 }
 
 impl BodyDecoder {
@@ -126,7 +127,7 @@ impl BodyDecoder {
     /// # Errors
     ///
     /// [`BodyError`] at the first byte that breaks the grammar, and no sooner than the body bytes
-    /// before it were given out: an error comes with nothing produced.
+    /// before it were given out: an error comes with nothing produced, and stays.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, BodyError> {
         let mut done = Progress::default();
         while done.consumed < input.len() && !self.is_done() {
@@ -152,7 +153,11 @@ impl BodyDecoder {
             match self.step(rest[0]) {
                 Ok(()) => done.consumed += 1,
                 Err(_) if done.produced > 0 => break,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // What was consumed before it in this call was not said: only failing can follow.
+                    self.state = State::Failed(error);
+                    return Err(error);
+                }
             }
         }
         Ok(done)
@@ -227,6 +232,7 @@ impl State {
             | Self::TrailerName { length }
             | Self::TrailerValue { length }
             | Self::TrailerLineFeed { length } => self.trailer(length, byte),
+            Self::Failed(error) => Err(error),
             Self::Plain { .. } | Self::Data { .. } | Self::Done => Ok(self),
         }
     }
@@ -378,6 +384,16 @@ mod tests {
         let byte = [b"1\r\nx\r\n".repeat(50_000), b"0\r\n\r\n".to_vec()].concat();
         assert_eq!(end(&byte), End::Done { rest: vec![] });
         assert_eq!(end(&chunks(2_000, 4_000, 500)), End::Done { rest: vec![] });
+    }
+
+    #[test]
+    fn an_error_stays() {
+        let mut decoder = BodyDecoder::new(Framing::Chunked);
+        // The size line is understood up to the fault, and the call does not say so.
+        for input in [&b"1;\x01"[..], b"1;\x01", b"\r\nx\r\n0\r\n\r\n"] {
+            assert_eq!(decoder.decode(input, &mut [0; 8]), Err(BodyError::ChunkExtension));
+        }
+        assert!(!decoder.is_done());
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn expects_continue(head: &RequestHead) -> Result<bool, Refusal> {
     Ok(expects && head.version() == Version::Http11)
 }
 
-pub(super) fn has_token(head: &RequestHead, name: &[u8], token: &[u8]) -> bool {
+pub(crate) fn has_token(head: &RequestHead, name: &[u8], token: &[u8]) -> bool {
     list(head, name).any(|item| item.eq_ignore_ascii_case(token))
 }
 

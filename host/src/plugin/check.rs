@@ -5,6 +5,7 @@ use std::fmt;
 use wasmtime::{ExternType, FuncType, Module, ModuleExport, ValType};
 
 use super::abi::export;
+use super::hostcalls::printable;
 
 /// What a core module is.
 pub(super) enum Shape {
@@ -29,13 +30,17 @@ pub(super) struct Exports {
     pub(super) on_timer: Option<ModuleExport>,
 }
 
+/// The longest reason, in bytes: the names that it quotes may be long.
+const MAX_REASON: usize = 1024;
+
 /// Why a file is not a plugin, in a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadError(String);
 
 impl LoadError {
-    pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+    /// Names out of the file may stand in `reason`: control characters are escaped.
+    pub(super) fn new(reason: impl AsRef<str>) -> Self {
+        Self(printable(reason.as_ref().as_bytes(), MAX_REASON))
     }
 }
 

@@ -66,9 +66,10 @@ pub(super) fn write_log(state: &mut State, level: u32, line: &[u8]) -> Result<()
     Ok(())
 }
 
-/// The first `most` bytes of a plugin's text, as they may stand in a log line: a plugin must not write
-/// line ends or terminal codes into the operator's log.
-pub(super) fn printable(text: &[u8], most: usize) -> String {
+/// The first `most` bytes of a plugin's text, or of a text with names out of a file, as they may stand in a
+/// log line: they must not bring line ends or terminal codes into the operator's log.
+#[must_use]
+pub fn printable(text: &[u8], most: usize) -> String {
     let text = String::from_utf8_lossy(&text[..text.len().min(most)]);
     text.chars().flat_map(Shown::new).collect()
 }

@@ -57,6 +57,7 @@ pub use code::{Code, Digest, Kind};
 pub use engine::{Engine, EngineOptions};
 pub use failure::{CallError, Deadline, Failure};
 pub use grants::{DirGrant, Grants};
+pub use hostcalls::printable;
 pub use inspect::{Inspection, inspect};
 pub use instance::{Instance, Wiring};
 pub use limits::{Limit, Limits, MAX_STAGES};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::limit_texts::{LimitTexts, not_null};
-use super::{folder, routes};
+use super::{folder, in_a_line, routes};
 use crate::http::encode::is_settable_field;
 use crate::http::method::{Method, MethodSet};
 use crate::plugin::{DirGrant, Grants, Limits, Settings};
@@ -126,6 +126,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
 ///
 /// What is wrong with it, with the key, in a line.
 pub fn parse(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, String> {
+    understand(bytes, folder, policy).map_err(|reason| in_a_line(&reason))
+}
+
+fn understand(bytes: &[u8], folder: &Path, policy: &Policy) -> Result<Settled, String> {
     check_shape(bytes)?;
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let manifest: Manifest = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -273,6 +277,7 @@ mod tests {
             (r#"{"dirs": [["/tmp", "/x", true]]}"#, "each of dirs must be an object"),
             (r#"{"limit": {}}"#, "`limit`"),
             (r#"{"limits": {"memroy": 1}}"#, "`memroy`"),
+            (r#"{"a\nb\u001b": 1}"#, r"`a\nb\u{1b}`"),
             (r#"{"limits": {"memory": "2MiB"}}"#, "limits.memory: beyond what the operator allows, 1MiB"),
             (r#"{"limits": {"memory": "much"}}"#, "limits.memory: 'much'"),
             (r#"{"limits": {"memory": -1}}"#, "limits.memory: expected a number or a text"),

@@ -12,7 +12,7 @@ pub mod folder;
 mod limit_texts;
 pub mod loader;
 pub mod manifest;
-mod routes;
+pub mod routes;
 pub mod show;
 pub mod watcher;
 
@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 
 use crate::http::method::MethodSet;
 use crate::metrics::Totals;
-use crate::plugin::{MAX_STAGES, Plugin};
+use crate::plugin::{MAX_STAGES, Plugin, printable};
 
 /// A plugin under its name in a generation.
 #[derive(Debug)]
@@ -202,6 +202,14 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
         && name.bytes().all(may_follow)
+}
+
+/// The longest reason, in bytes: what it quotes of a file may be long.
+const MAX_REASON: usize = 1024;
+
+/// What is wrong with a file, in one line, whatever stands in the file.
+fn in_a_line(reason: &str) -> String {
+    printable(reason.as_bytes(), MAX_REASON)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::is_name;
+use super::{in_a_line, is_name};
 use crate::plugin::MAX_STAGES;
 
 /// The file's name in the folder.
@@ -13,7 +13,11 @@ pub(super) const FILE: &str = "routes.json";
 /// # Errors
 ///
 /// What is wrong with it, with the route, in a line.
-pub(super) fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Vec<String>>, String> {
+pub fn parse(bytes: &[u8]) -> Result<BTreeMap<String, Vec<String>>, String> {
+    understand(bytes).map_err(|reason| in_a_line(&reason))
+}
+
+fn understand(bytes: &[u8]) -> Result<BTreeMap<String, Vec<String>>, String> {
     let routes: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut parsed = BTreeMap::new();
@@ -57,6 +61,7 @@ mod tests {
             (r#"{"/a": ["1","2","3","4","5","6","7","8","9"]}"#, "1 to 8"),
             (r#"{"/a": ["x+y"]}"#, "'x+y'"),
             (r#"{"/a": "x"}"#, "invalid type"),
+            (r#"{"/a\nb": ["x"]}"#, r"/a\nb: "),
             (r#"{"/a": ["x"], "a": ["y"]}"#, "twice"),
         ] {
             let error = parse(text.as_bytes()).expect_err(text);

@@ -50,8 +50,9 @@ impl Client {
         Client::over(OwnedFd::from(stream).into())
     }
 
+    /// A client on a connection that a test has made itself.
     #[track_caller]
-    fn over(stream: TcpStream) -> Client {
+    pub fn over(stream: TcpStream) -> Client {
         if stream.local_addr().is_ok() {
             stream.set_nodelay(true).expect("set nodelay");
         }
@@ -283,7 +284,7 @@ impl Client {
 
     /// Exactly so many bytes as they are, or none when the connection ends before.
     #[track_caller]
-    pub fn bytes(&mut self, len: usize) -> Option<Vec<u8>> {
+    pub fn exactly(&mut self, len: usize) -> Option<Vec<u8>> {
         while self.unread.len() < len {
             if !matches!(self.receive(), Arrived::Bytes) {
                 return None;

@@ -14,6 +14,7 @@ pub struct Held {
     pub mappings: usize,
     /// Open descriptors.
     pub descriptors: usize,
+    pub threads: usize,
 }
 
 impl Server {
@@ -21,7 +22,13 @@ impl Server {
         let process = format!("/proc/{}", self.process().id());
         let maps = fs::read_to_string(format!("{process}/maps")).expect("read the server's mappings");
         let descriptors = fs::read_dir(format!("{process}/fd")).expect("read the server's descriptors");
-        Held { memory: self.memory_now(), mappings: maps.lines().count(), descriptors: descriptors.count() }
+        let threads = fs::read_dir(format!("{process}/task")).expect("read the server's threads");
+        Held {
+            memory: self.memory_now(),
+            mappings: maps.lines().count(),
+            descriptors: descriptors.count(),
+            threads: threads.count(),
+        }
     }
 
     /// Waits until the last connection is gone, and checks that no gauge remembers any of them.

@@ -127,7 +127,7 @@ impl WebSocket {
     /// The next frame, checked for what every frame of a server's must be; none at the connection's end.
     #[track_caller]
     pub fn try_frame(&mut self) -> Option<Frame> {
-        let start = self.client.bytes(2)?;
+        let start = self.client.exactly(2)?;
         assert_eq!(start[0] & 0x70, 0, "reserved bits");
         assert_eq!(start[1] & 0x80, 0, "a mask");
         let opcode = match start[0] & 0x0f {
@@ -141,20 +141,20 @@ impl WebSocket {
         };
         let length = match start[1] {
             126 => {
-                let bytes = self.client.bytes(2)?.try_into().expect("two bytes");
+                let bytes = self.client.exactly(2)?.try_into().expect("two bytes");
                 let length = u16::from_be_bytes(bytes).into();
                 assert!(length > 125, "{length} in two bytes");
                 length
             }
             127 => {
-                let bytes = self.client.bytes(8)?.try_into().expect("eight bytes");
+                let bytes = self.client.exactly(8)?.try_into().expect("eight bytes");
                 let length = u64::from_be_bytes(bytes) as usize;
                 assert!(length > 65_535, "{length} in eight bytes");
                 length
             }
             short => short.into(),
         };
-        let payload = self.client.bytes(length)?;
+        let payload = self.client.exactly(length)?;
         let is_final = start[0] & 0x80 != 0;
         let is_control = matches!(opcode, Opcode::Close | Opcode::Ping | Opcode::Pong);
         assert!(!is_control || (is_final && length <= 125), "a control frame that is none");

@@ -41,7 +41,14 @@ pub fn check(case: &Case, received: &[u8], ended: Ended, probe: Option<&Expected
         }
         rest = behind;
         let is_last = expected.peek().is_none();
-        compare(wanted, &answer, is_last && probe.is_none() && matches!(case.end, End::Cut | End::Reset))?;
+        let is_cut = is_last && probe.is_none() && matches!(case.end, End::Cut | End::Reset);
+        compare(wanted, &answer, is_cut)?;
+        // Whoever goes away in the middle of a body may be noticed before the plugin's answer to it.
+        let may_be_short = is_cut && case.half_closes();
+        let body = wanted.body.as_deref().unwrap_or(&answer.body);
+        if body != answer.body && !(may_be_short && body.starts_with(&answer.body)) {
+            return Err(format!("the body of {} is \"{}\"", answer.status, answer.body.escape_ascii()));
+        }
         if !is_last && says_close(&answer) {
             return Err("an answer before the last one says that the connection closes".to_owned());
         }
@@ -76,9 +83,6 @@ fn compare(wanted: &Expected, answer: &Answer, is_cut: bool) -> Result<(), Strin
     }
     if answer.is_whole == is_cut && !(is_cut && answer.is_close_delimited) {
         return Err(format!("the answer {status} {}", if is_cut { "has its end" } else { "has no end" }));
-    }
-    if wanted.body.as_ref().is_some_and(|body| *body != answer.body) {
-        return Err(format!("the body of {status} is \"{}\"", answer.body.escape_ascii()));
     }
     let values = |name: &str| -> Vec<&str> {
         let of_name = answer.fields.iter().filter(|field| field.0 == name);

@@ -41,7 +41,6 @@ fn one_that_never_ends_is_dropped() {
         said(tcp);
         server.log().wait(mark, &["no tls handshake", "took too long"]);
     }
-    assert_eq!(client(&server, &authority).exchange(request("GET", "/show?:path", &[])).head.status, 200);
 }
 
 #[test]
@@ -141,7 +140,8 @@ fn protocols_are_agreed_on() {
 #[test]
 fn five_hundred_connections_at_a_time() {
     const COUNT: usize = 500;
-    let (server, authority) = serve(&["echo"], &[]);
+    // The first waits with its request until the last has made its handshake.
+    let (server, authority) = serve(&["echo"], &["--head-timeout", "10m"]);
     let trust = authority.trust(&[&TLS13], None);
     let mut clients: Vec<Client> = (0..COUNT).map(|_| Client::secure(server.address(), &trust)).collect();
     for client in &mut clients {

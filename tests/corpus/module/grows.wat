@@ -1,0 +1,6 @@
+(module (import "wasmplex" "emit" (func $e (param i32 i32) (result i32))) (memory (export "memory") 2) (table 10 funcref)
+  (func (export "chunk_buffer") (param i32) (result i32) (i32.const 65536))
+  (func (export "on_chunk") (param i32 i32) (result i32)
+    (drop (memory.grow (i32.const 13))) (drop (table.grow (ref.null func) (i32.const 1000)))
+    (memory.fill (i32.const 0) (i32.const 65) (i32.const 131072))
+    (loop $l (drop (call $e (i32.const 0) (i32.const 131072))) (br $l)) (i32.const 0)))

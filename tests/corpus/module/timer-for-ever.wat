@@ -1,0 +1,5 @@
+(module (import "wasmplex" "set_timer" (func $t (param i32) (result i32))) (memory (export "memory") 2)
+  (func (export "chunk_buffer") (param i32) (result i32) (i32.const 65536))
+  (func (export "on_open") (result i32) (call $t (i32.const 1)))
+  (func (export "on_timer") (result i32) (call $t (i32.const 1)))
+  (func (export "on_chunk") (param i32 i32) (result i32) (i32.const 0)))
