@@ -126,11 +126,13 @@ def serve_gunicorn(connection):
     except (NoMoreData, StopIteration) as error:
         raise Incomplete from error
     except ChunkMissingTerminator as error:
-        if error.term == b"":
+        if len(error.term) < len(b"\r\n"):
             raise Incomplete from error
         raise Refused(400, f"ChunkMissingTerminator: {error}") from error
     except ParseException as error:
-        raise Refused(400, f"{type(error).__name__}: {error}") from error
+        names = [name for name, _ in getattr(getattr(error, "req", None), "headers", ())]
+        repeated = " repeated" if names.count("CONTENT-LENGTH") > 1 else ""
+        raise Refused(400, f"{type(error).__name__}{repeated}: {error}") from error
 
 
 if __name__ == "__main__":

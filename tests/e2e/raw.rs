@@ -126,7 +126,7 @@ fn served() -> (Server, Vec<SocketAddr>) {
 }
 
 /// All cases of the corpus.
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let mut files: Vec<PathBuf> = fs::read_dir(repository().join("tests/corpus/http"))
         .expect("the corpus")
         .map(|entry| entry.expect("an entry").path())

@@ -161,7 +161,7 @@ fn field(text: &str) -> Field {
 }
 
 /// Bytes out of their text with escapes.
-fn decode(text: &str) -> Result<Vec<u8>, String> {
+pub fn decode(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
