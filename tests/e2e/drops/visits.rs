@@ -10,12 +10,15 @@ use socket2::{Domain, SockRef, Socket, Type};
 use super::Town;
 use crate::harness::*;
 
+/// What becomes of a body.
+type Change = fn(&[u8]) -> Vec<u8>;
+
 /// A route, and what is known of its answers.
 pub struct Place {
     target: String,
     stages: usize,
     /// What becomes of a body, where the answer comes to a proper end.
-    change: Option<fn(&[u8]) -> Vec<u8>>,
+    change: Option<Change>,
     /// It answers before it has seen the body's end.
     streams: bool,
 }
@@ -74,14 +77,14 @@ pub fn plugins() -> Folder {
 }
 
 pub fn places() -> Vec<Place> {
-    let place = |target: &str, stages, change: Option<fn(&[u8]) -> Vec<u8>>, streams| Place {
+    let place = |target: &str, stages, change: Option<Change>, streams| Place {
         target: target.to_owned(),
         stages,
         change,
         streams,
     };
-    let same: fn(&[u8]) -> Vec<u8> = <[u8]>::to_vec;
-    let turned: fn(&[u8]) -> Vec<u8> = |bytes| rot13(bytes);
+    let same: Change = <[u8]>::to_vec;
+    let turned: Change = |bytes| rot13(bytes);
     let script = |script: Script, streams| place(&script.target(), 1, None, streams);
     let spin = Script::new().chunk(say(Act::Loop)).target().replace("scripted", "spin");
     vec![

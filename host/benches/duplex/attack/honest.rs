@@ -18,6 +18,9 @@ use super::{Field, NOBODY};
 use crate::connection::{Connection, ROUTE};
 use crate::pattern::{PATTERN, PERIOD, wire_chunk};
 
+/// How a stream lives: what comes back, by piece, and how long it took.
+type Life = fn(&Field, Steps, usize) -> anyhow::Result<Vec<(usize, Duration)>>;
+
 /// A kind of honest client.
 struct Kind {
     name: &'static str,
@@ -26,7 +29,7 @@ struct Kind {
     step: Duration,
     /// Sizes of pieces, the clients in turn.
     sizes: &'static [usize],
-    live: fn(&Field, Steps, usize) -> anyhow::Result<Vec<(usize, Duration)>>,
+    live: Life,
 }
 
 const KINDS: [Kind; 5] = [
