@@ -119,6 +119,71 @@ fn loops_on_every_core_leave_room_for_others() {
     mine.server.settle();
 }
 
+#[test]
+fn who_computes_is_served_by_threads_that_stand_back() {
+    let mut server = Server::with(&["scripted", "rot13"], FAR_LIMITS);
+    let script = Script::new().chunk(say(Act::Loop));
+    let loops: Vec<Client> = (0..4)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(request("POST", &script.target(), &[CHUNKED]));
+            client.send_chunk("a chunk");
+            client.head();
+            client.expect("chunk;");
+            client
+        })
+        .collect();
+    eventually("them to have moved", || (cpu_ticks(&mut server, "patient") > 10).then_some(()));
+    let patient = cpu_ticks(&mut server, "patient");
+    let others = cpu_ticks(&mut server, "");
+    eventually("them to compute there", || (cpu_ticks(&mut server, "patient") > patient + 50).then_some(()));
+    let others = cpu_ticks(&mut server, "") - others;
+    let patient = cpu_ticks(&mut server, "patient") - patient;
+    assert!(others - patient < patient / 2, "{patient} of {others} ticks");
+    server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
+    drop(loops);
+    server.settle();
+}
+
+/// Filling memory for the first time takes long, and nothing interrupts it: whoever has much is moved before.
+#[test]
+fn who_has_much_memory_is_served_by_threads_that_stand_back() {
+    const FILL: &str = r#"(module
+        (import "wasmplex" "emit" (func $emit (param i32 i32) (result i32)))
+        (memory (export "memory") 2)
+        (func (export "chunk_buffer") (param i32) (result i32) (i32.const 65536))
+        (func (export "on_chunk") (param i32 i32) (result i32) (i32.const 0))
+        (func (export "on_open") (result i32)
+            (drop (memory.grow (i32.const 960)))
+            (memory.fill (i32.const 0) (i32.const 46) (i32.mul (memory.size) (i32.const 65536)))
+            (call $emit (i32.const 0) (i32.const 3))))"#;
+    let folder = Folder::of(&["rot13"]);
+    folder.write("fill.wat", FILL.as_bytes());
+    let mut server = Server::serve(folder, FAR_LIMITS);
+    eventually("them to have filled much there", || {
+        server.get("/fill").is_clean(200, "...");
+        (cpu_ticks(&mut server, "patient") > 10).then_some(())
+    });
+    server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
+    server.settle();
+}
+
+/// What the server's threads with this in their names have used of the processors, in ticks of 10 ms.
+fn cpu_ticks(server: &mut Server, name: &str) -> u64 {
+    let tasks = format!("/proc/{}/task", server.process().id());
+    let mut sum = 0;
+    for task in std::fs::read_dir(tasks).expect("read the server's threads") {
+        // A thread may end meanwhile.
+        let Ok(stat) = std::fs::read_to_string(task.expect("a thread").path().join("stat")) else { continue };
+        let (start, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
+        if start.contains(name) {
+            let ticks = fields.split(' ').skip(11).take(2);
+            sum += ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum::<u64>();
+        }
+    }
+    sum
+}
+
 fn in_on_open(mine: &Mine) {
     for (act, reason) in MISDEEDS {
         let silent = Script::new().open(quiet(*act));

@@ -2,6 +2,7 @@
 
 mod build;
 mod capsules;
+mod descriptors;
 mod dev;
 mod inspect;
 mod limits;

@@ -20,7 +20,7 @@ use super::log::LogArgs;
 use super::spool::SpoolArgs;
 use super::tls::TlsArgs;
 use super::websocket::WebSocketArgs;
-use super::{FAILED, LimitArgs, Switch};
+use super::{FAILED, LimitArgs, Switch, descriptors};
 use crate::admin::{Admin, View};
 use crate::config::{self, Optional};
 use crate::exchange::Waterline;
@@ -173,11 +173,19 @@ impl Serve {
         if let Err(reason) = self.listen.check(self.tls.is_on()) {
             clap::Error::raw(ErrorKind::MissingRequiredArgument, reason).exit();
         }
-        let _log = self.log.start(self.access_log == Switch::On);
-        let control = Control::new()?;
-        raise_descriptor_limit();
         let max_exchanges =
             self.max_exchanges.unwrap_or_else(|| DEFAULT_MAX_EXCHANGES.min(Engine::max_instances_here()));
+        let max_connections = match self.max_connections {
+            Some(connections) => connections as usize,
+            None => max_exchanges as usize + SPARE_CONNECTIONS,
+        };
+        let raised = descriptors::raise_limit();
+        descriptors::reserve(max_connections);
+        let _log = self.log.start(self.access_log == Switch::On);
+        if let Err(error) = raised {
+            tracing::warn!(%error, "cannot raise the limit on open files");
+        }
+        let control = Control::new()?;
         let engine = Engine::new(&EngineOptions { max_instances: max_exchanges })?;
         let parts = Parts {
             registry: Arc::default(),
@@ -186,16 +194,14 @@ impl Serve {
             spools: self.spool.open(self.write_timeout)?,
             capsules: self.capsules.open()?,
             origins: self.websocket.origins(),
+            ticker: engine.ticker(),
         };
         let capsules = parts.capsules.clone();
         let tls = self.tls.load()?;
         let watcher = self.load(engine, &parts)?;
         let options = ServerOptions {
             max_exchanges,
-            max_connections: match self.max_connections {
-                Some(connections) => connections as usize,
-                None => max_exchanges as usize + SPARE_CONNECTIONS,
-            },
+            max_connections,
             max_connections_per_client: self
                 .max_connections_per_client
                 .0
@@ -356,7 +362,7 @@ async fn serve(
 ) -> anyhow::Result<usize> {
     let listeners = places.listen.bind(places.tls.as_ref()).await?;
     places.listen.check_routes(&parts.registry);
-    let server = Server::new(listeners, parts.clone(), options);
+    let server = Server::new(listeners, parts.clone(), options)?;
     let admin = match places.admin {
         Some(address) => {
             let view = View { parts, folder: places.folder, phase: server.phase() };
@@ -396,16 +402,5 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-}
-
-/// Every connection is a descriptor, and the usual soft limit is 1,024. Going up to the hard limit
-/// is what it is there for.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "cannot raise the limit on open files");
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn store(plugin: &Arc<Plugin>, wiring: Wiring) -> (Store<State>, Call
         time_per_call: plugin.limits.time_per_call,
     };
     let mut store = Store::new(plugin.code().engine(), state);
-    store.limiter(|state| state);
+    store.limiter_async(|state| state);
     store.epoch_deadline_callback(|mut context| {
         context.data_mut().charge()?;
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))

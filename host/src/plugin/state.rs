@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{Memory, ResourceLimiter};
+use wasmtime::{Memory, ResourceLimiterAsync};
 
 use super::failure::{Thrown, beyond};
 use super::instance::Wiring;
@@ -16,9 +17,14 @@ use super::module::Plugin;
 use super::outlet::{Outlet, OutletError, Request, Response};
 use super::preview2::{self, Preview2};
 use super::stdin::Stdin;
-use super::ticker::Ticker;
+use super::ticker::{self, Ticker};
 use super::usage::{ExchangeId, Tally, Waiting};
 use super::wasi::{self, Wasi};
+
+/// Memory, in bytes, that takes long to fill or to give back, where nothing can interrupt it: every page
+/// that is touched first costs the kernel about a microsecond. An instance that grows beyond gives way once,
+/// so that it can go on elsewhere.
+const LARGE: usize = 8 * 1024 * 1024;
 
 /// The store data of one instance.
 pub(super) struct State {
@@ -45,6 +51,8 @@ pub(super) struct State {
     /// The body, for a command.
     pub(super) stdin: Option<Arc<Stdin>>,
     cpu_left: Duration,
+    /// Whether memory has grown beyond [`LARGE`].
+    is_large: bool,
 }
 
 impl State {
@@ -65,6 +73,7 @@ impl State {
             preview2: None,
             stdin: None,
             cpu_left: Duration::ZERO,
+            is_large: false,
             plugin,
         }
     }
@@ -95,6 +104,7 @@ impl State {
     /// went on off its budget.
     pub(super) fn charge(&mut self) -> Result<(), Thrown> {
         self.ticker.touch();
+        ticker::found_running();
         match self.cpu_left.checked_sub(self.meter.spent()) {
             Some(left) if !left.is_zero() => {
                 self.cpu_left = left;
@@ -178,17 +188,25 @@ pub(super) enum Refused {
 }
 
 /// Wasmtime's questions on growth.
-impl ResourceLimiter for State {
-    fn memory_growing(
+#[async_trait]
+impl ResourceLimiterAsync for State {
+    async fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current), maximum.is_none_or(|maximum| desired <= maximum)))
+        let may =
+            self.grow(desired.saturating_sub(current), maximum.is_none_or(|maximum| desired <= maximum));
+        if may && desired > LARGE && !self.is_large {
+            self.is_large = true;
+            ticker::found_large();
+            tokio::task::yield_now().await;
+        }
+        Ok(may)
     }
 
-    fn table_growing(
+    async fn table_growing(
         &mut self,
         current: usize,
         desired: usize,

@@ -1,7 +1,8 @@
 //! The heartbeat that interrupts wasm (wasmtime's epoch), and a coarse clock.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -13,16 +14,44 @@ pub const TICK: Duration = Duration::from_millis(2);
 /// not wake up 500 times a second.
 const IDLE_BEATS: u32 = 50;
 
+thread_local! {
+    static TICKS: Cell<u64> = const { Cell::new(0) };
+    static LARGE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How often a tick has found wasm running on this thread.
+#[must_use]
+pub fn ticks_of_this_thread() -> u64 {
+    TICKS.get()
+}
+
+/// Whether an instance on this thread has given way since this was last asked, since its memory has
+/// become large.
+#[must_use]
+pub fn take_large() -> bool {
+    LARGE.take()
+}
+
+/// An instance on this thread gives way, since its memory has become large.
+pub(super) fn found_large() {
+    LARGE.set(true);
+}
+
+/// A tick has found wasm running on this thread.
+pub(super) fn found_running() {
+    TICKS.set(TICKS.get().wrapping_add(1));
+}
+
 /// Owns the thread that increments the epoch while there are calls. Ends it when dropped.
-#[derive(Debug)]
 pub struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     handle: Thread,
 }
 
-#[derive(Debug)]
 struct Shared {
+    /// What else is to be done at every beat.
+    companion: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// A call began or went on since the last beat.
     called: AtomicBool,
     /// The thread beats. Only it clears this; whoever finds it clear sets it and unparks.
@@ -39,6 +68,7 @@ impl Ticker {
     /// When the system has no thread to give.
     pub fn start(beat: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
+            companion: OnceLock::new(),
             called: AtomicBool::new(false),
             beating: AtomicBool::new(true),
             ended: AtomicBool::new(false),
@@ -50,6 +80,12 @@ impl Ticker {
         })?;
         let handle = thread.thread().clone();
         Ok(Self { shared, thread: Some(thread), handle })
+    }
+
+    /// Has `companion` called at every beat, too. It must not wait for anything. Only the first one that
+    /// comes stays.
+    pub fn accompany(&self, companion: impl Fn() + Send + Sync + 'static) {
+        self.shared.companion.get_or_init(|| Box::new(companion));
     }
 
     /// Says that wasm runs: the beat goes on, or begins again.
@@ -80,6 +116,9 @@ impl Shared {
             thread::sleep(TICK);
             self.beats.fetch_add(1, Ordering::Relaxed);
             beat();
+            if let Some(companion) = self.companion.get() {
+                companion();
+            }
             idle = if self.called.swap(false, Ordering::Relaxed) { 0 } else { idle + 1 };
             if idle < IDLE_BEATS {
                 continue;
@@ -94,6 +133,12 @@ impl Shared {
             }
             idle = 0;
         }
+    }
+}
+
+impl std::fmt::Debug for Ticker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticker").field("beats", &self.beats()).finish_non_exhaustive()
     }
 }
 

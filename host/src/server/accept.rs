@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::clients::Place;
 use super::connection::Connection;
+use super::lanes::Lanes;
 use super::listen::{Listener, Service};
 use super::socket::Stream;
 use super::tls::{Inside, Tls, Unshaken};
@@ -19,7 +20,7 @@ use crate::metrics::Peer;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Accepts until the server drains.
-pub(super) async fn run(listener: Listener, shared: Arc<Shared>, alive: mpsc::Sender<()>) {
+pub(super) async fn run(listener: Listener, shared: Arc<Shared>, lanes: Arc<Lanes>, alive: mpsc::Sender<()>) {
     let listener = Arc::new(listener);
     let mut phase = shared.phase.clone();
     loop {
@@ -38,7 +39,7 @@ pub(super) async fn run(listener: Listener, shared: Arc<Shared>, alive: mpsc::Se
                 let guest = Guest::new(&shared, place, permit, alive.clone());
                 let (service, tls) = (listener.service.clone(), listener.tls.clone());
                 let shared = Arc::clone(&shared);
-                tokio::spawn(async move {
+                lanes.spawn(async move {
                     if let Some(stream) = shake(stream, peer, tls, &service, &shared).await {
                         Connection::new(stream, peer, shared).run(&service).await;
                     }
@@ -82,7 +83,7 @@ async fn shake(
     };
     let mut phase = shared.phase.clone();
     let shaken = tokio::select! {
-        shaken = tls.shake(tcp, inside, shared.options.head_timeout) => shaken,
+        shaken = Box::pin(tls.shake(tcp, inside, shared.options.head_timeout)) => shaken,
         _ = phase.wait_for(|phase| *phase == Phase::Draining) => return None,
     };
     match shaken {

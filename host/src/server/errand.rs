@@ -109,7 +109,7 @@ pub(super) async fn run(connection: &mut Connection, errand: Errand) -> Left {
     };
     let driven: Vec<Stage> = stages.iter().map(stage).collect();
     let outcome = if connection.talk.is_some() {
-        websocket::duplex(connection, account, &driven).await
+        Box::pin(websocket::duplex(connection, account, &driven)).await
     } else {
         duplex(connection, account, &driven).await
     };

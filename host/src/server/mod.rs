@@ -11,6 +11,7 @@ mod clients;
 mod connection;
 mod errand;
 mod hijack;
+mod lanes;
 mod listen;
 mod raw;
 mod report;
@@ -28,9 +29,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::capsule::Capsules;
 use crate::exchange::{Spools, Waterline};
 use crate::metrics::Metrics;
+use crate::plugin::Ticker;
 use crate::registry::Registry;
 use crate::websocket::origin::Origins;
 use clients::Clients;
+use lanes::Lanes;
 
 pub use address::{Endpoint, ListenAddress, RawAddress, socket_mode};
 pub use listen::{Listener, Service};
@@ -100,19 +103,25 @@ pub struct Parts {
     pub capsules: Option<Arc<Capsules>>,
     /// Whose pages may open a WebSocket, beside the host's own.
     pub origins: Arc<Origins>,
+    /// Beats while plugins run.
+    pub ticker: Arc<Ticker>,
 }
 
 /// Bound listeners and what they will serve.
 pub struct Server {
     listeners: Vec<Listener>,
     shared: Arc<Shared>,
+    lanes: Arc<Lanes>,
     phase: watch::Sender<Phase>,
 }
 
 impl Server {
-    /// A server on these listeners.
-    #[must_use]
-    pub fn new(listeners: Vec<Listener>, parts: Parts, options: ServerOptions) -> Self {
+    /// A server on these listeners, in the present runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no threads to give.
+    pub fn new(listeners: Vec<Listener>, parts: Parts, options: ServerOptions) -> anyhow::Result<Self> {
         let (phase, receiver) = watch::channel(Phase::Serving);
         let exchanges = options.max_exchanges as usize;
         let shared = Arc::new(Shared {
@@ -128,7 +137,7 @@ impl Server {
             clients: Clients::new(options.max_connections_per_client),
             phase: receiver,
         });
-        Self { listeners, shared, phase }
+        Ok(Self { listeners, shared, lanes: Lanes::start(&parts.ticker)?, phase })
     }
 
     /// What it listens on.
@@ -150,7 +159,8 @@ impl Server {
         // Every connection holds a sender; when the last one is dropped, the drain is over.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         for listener in self.listeners {
-            tokio::spawn(accept::run(listener, Arc::clone(&self.shared), alive.clone()));
+            let (shared, lanes) = (Arc::clone(&self.shared), Arc::clone(&self.lanes));
+            tokio::spawn(accept::run(listener, shared, lanes, alive.clone()));
         }
         drop(alive);
         stop.await;
