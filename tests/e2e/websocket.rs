@@ -5,3 +5,4 @@ mod handshake;
 mod messages;
 mod pressure;
 mod violations;
+mod ways;
