@@ -69,8 +69,8 @@ impl Lanes {
             .context("no threads for plugins that compute")?;
         let patient = runtime.handle().clone();
         let quick = Handle::current();
-        let watches = [Watch::new(&quick), Watch::new(&patient)];
-        ticker.accompany(move || watches.iter().for_each(Watch::look));
+        let watch = Watch::new(&quick);
+        ticker.accompany(move || watch.look());
         Ok(Arc::new(Self { quick, patient, runtime: Some(runtime) }))
     }
 
@@ -95,7 +95,7 @@ impl Drop for Lanes {
     }
 }
 
-/// Sees to it that somebody listens to the sockets of a lane.
+/// Sees to it that somebody listens to the sockets, which are all the quick lane's.
 ///
 /// It is one of its threads that does, when it has nothing else to do; and when it then runs a
 /// connection, it is alone in knowing of it: others sleep on. That is well until a poll takes long. A plugin
@@ -105,7 +105,7 @@ impl Drop for Lanes {
 struct Watch {
     lane: Handle,
     metrics: RuntimeMetrics,
-    /// How often threads of the lane have gone to sleep.
+    /// How often its threads have gone to sleep.
     sleeps: AtomicU64,
 }
 
