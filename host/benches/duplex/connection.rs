@@ -1,6 +1,6 @@
 //! The client's side of a connection: blocking, and comparing every byte.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 /// The route of a live stream through one plugin.
 pub(crate) const ROUTE: &str = "rot13";
+
+/// The same by the two other kinds of plugin.
+pub(crate) const COMMAND: &str = "command";
+pub(crate) const COMPONENT: &str = "component";
 
 /// A pipe whose stages do the same as one in the end.
 pub(crate) const PIPE_OF_THREE: &str = "rot13+rot13+rot13";
@@ -40,7 +44,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects. `capacity` is the most bytes of one read.
     pub(crate) fn open(address: SocketAddr, capacity: usize) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).context("cannot connect")?;
+        let stream = TcpStream::connect_timeout(&address, SILENCE).context("cannot connect")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
@@ -63,7 +67,7 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, wire: &[u8]) -> anyhow::Result<()> {
-        self.stream.write_all(wire).context("cannot send")
+        self.stream.write_all(wire).map_err(|error| told(error, "cannot send", "it took nothing"))
     }
 
     /// Another handle, to send from another thread.
@@ -77,9 +81,10 @@ impl Connection {
         loop {
             let unread = &self.inbox[self.start..self.end];
             if let Some(length) = unread.windows(BLANK_LINE.len()).position(|bytes| bytes == BLANK_LINE) {
-                let head = str::from_utf8(&unread[..length + 2]).context("odd head")?;
-                ensure!(head.starts_with("HTTP/1.1 200 "), "not 200: {head}");
-                ensure!(head.contains("transfer-encoding: chunked\r\n"), "not chunked: {head}");
+                let head = str::from_utf8(&unread[..length]).context("odd head")?;
+                let status = head.lines().next().unwrap_or_default();
+                ensure!(status.starts_with("HTTP/1.1 200 "), "not 200: {status}");
+                ensure!(head.lines().any(is_chunked), "not chunked: {head}");
                 self.start += length + BLANK_LINE.len();
                 self.decoder = BodyDecoder::new(Framing::Chunked);
                 return Ok(());
@@ -139,8 +144,23 @@ impl Connection {
             self.start = 0;
             self.end = 0;
         }
-        let length = self.stream.read(&mut self.inbox[self.end..]).context("cannot receive")?;
+        let received = self.stream.read(&mut self.inbox[self.end..]);
+        let length = received.map_err(|error| told(error, "cannot receive", "it sent nothing"))?;
         self.end += length;
         Ok(length)
+    }
+}
+
+fn is_chunked(line: &str) -> bool {
+    line.eq_ignore_ascii_case("transfer-encoding: chunked")
+}
+
+/// A server that is no duplex one is silent where an answer is due.
+fn told(error: io::Error, what: &'static str, silence: &str) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            anyhow::anyhow!("{silence} for {} s", SILENCE.as_secs())
+        }
+        _ => anyhow::Error::from(error).context(what),
     }
 }

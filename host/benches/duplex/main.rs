@@ -1,52 +1,67 @@
 //! What a plugin costs: the real server beside the same server with the transform compiled in.
 //!
 //! `make bench` runs it, or `cargo bench --bench duplex -- [FILTER] [--quick] [--rounds N]
-//! [--json] [--also FILE]`.
+//! [--json] [--also FILE]`. docs/performance.md says what the figures mean.
 //!
-//! Both servers are processes of their own and get the same load in turn (A B A B …), so that what
-//! else the machine does hits both. What stays comparable between machines is the CPU time of the
+//! All servers are processes of their own and get the same load in turn (A B C A B C …), so that what
+//! else the machine does hits all of them. What stays comparable between machines is the CPU time of the
 //! server process, all of its threads, per unit of work; the wall figure stands beside it. Every
 //! byte that comes back is compared with what it must be.
 //!
-//! - [`contender`]: a server under test: how it is started, what it has used
+//! - [`contender`], [`folder`], [`server`]: a server under test: how it is started, its plugins, what it
+//!   has used
 //! - [`native`]: the ceiling, which this program runs as a child of its own
-//! - [`connection`], [`pattern`]: the client's side, and what it sends
-//! - [`load`]: the measurements
+//! - [`peers`]: servers of other makers, where they can be had
+//! - [`connection`], [`pattern`], [`steps`]: the client's side, what it sends, and when
+//! - [`load`], [`goals`], [`series`]: the measurements, what they must reach, and all of them in turn
 //! - [`attack`]: something else: what honest clients suffer from attackers (`--attack`)
-//! - [`report`]: a JSON line per run, a table of medians at the end
+//! - [`report`], [`figures`], [`machine`]: a JSON line per run, a table of medians at the end
 
 mod attack;
 mod connection;
 mod contender;
+mod figures;
+mod folder;
+mod goals;
 mod load;
+mod machine;
 mod native;
 mod pattern;
+mod peers;
 mod report;
+mod series;
+mod server;
+mod steps;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::Parser;
 
-use contender::{Contender, Plugins, Server};
-use load::{Measurement, Sample};
-use report::{Report, Run};
+use contender::Contender;
+use peers::Peers;
+use report::{Page, Report};
+use series::Series;
 
 /// Measure wasmplex against the same server with native code in place of the plugin.
 #[derive(Debug, Parser)]
 struct Args {
     /// Only the measurements (with --attack: the attackers) with this text in their name
     filter: Option<String>,
-    /// A few seconds in all: shows that it works, and little more
+    /// About a minute in all: shows that it works, and little more
     #[arg(long)]
     quick: bool,
-    /// How often every measurement is repeated, the servers in turn [default: 15; 2 with --quick]
+    /// How often every measurement is repeated, the servers in turn; what takes seconds is repeated less
+    /// often [default: 11; 2 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
     /// Another build of wasmplex to measure with the rest, before and after a change; may be repeated
     #[arg(long, value_name = "FILE")]
     also: Vec<PathBuf>,
+    /// Without the servers of other makers
+    #[arg(long)]
+    alone: bool,
     /// Measure how long honest clients wait in quiet and with attackers beside them
     #[arg(long)]
     attack: bool,
@@ -56,6 +71,9 @@ struct Args {
     /// A JSON line per run on standard output in place of the table
     #[arg(long)]
     json: bool,
+    /// Put the tables into this file too, if everything is measured
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// What cargo passes when it measures; without it, nothing is measured
     #[arg(long, hide = true)]
     bench: bool,
@@ -81,57 +99,78 @@ fn main() -> anyhow::Result<()> {
         eprintln!("nothing is measured in tests: use `cargo bench --bench duplex`");
         return Ok(());
     }
-    contender::raise_descriptor_limit()?;
-    let rounds = args.rounds.unwrap_or(if args.quick { 2 } else { 15 });
-    let time = if args.quick { QUICK_RUN } else { RUN };
-    if args.attack {
-        let plan = attack::Plan {
-            kinds: args.filter.unwrap_or_default(),
-            rounds: args.rounds.unwrap_or(if args.quick { 1 } else { 7 }),
-            time: Duration::from_secs(if args.quick { 1 } else { args.time }),
-            program: args.also.into_iter().next(),
-        };
-        return attack::run(&plan);
+    server::raise_descriptor_limit()?;
+    match args.attack {
+        true => attack::run(&args.plan()),
+        false => args.measure(),
     }
-    let filter = args.filter.unwrap_or_default();
-    let mut measurements = load::all();
-    measurements.retain(|measurement| measurement.name().contains(&filter));
-    ensure!(!measurements.is_empty(), "no measurement has {filter:?} in its name");
-    let plugins = Plugins::new()?;
-    // The first one is what the others' ratios refer to.
-    let mut contenders = vec![Contender::native()?, Contender::wasmplex(&plugins)];
-    contenders.extend(args.also.into_iter().map(|program| Contender::build(program, &plugins)));
-    let servers = contenders.iter().map(Contender::start).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut report =
-        Report::new(contenders.iter().map(|contender| contender.name().to_owned()).collect(), args.json);
-    for measurement in &measurements {
-        let wants_fresh = measurement.wants_fresh_server();
-        if !wants_fresh {
-            // What is done once (page faults, the first compiled path) is no part of any figure.
-            for server in &servers {
-                run(measurement, server, QUICK_RUN)?;
-            }
-        }
-        for round in 0..measurement.rounds(rounds) {
-            for (contender, server) in contenders.iter().zip(&servers) {
-                let sample = match wants_fresh {
-                    true => run(measurement, &contender.start()?, time)?,
-                    false => run(measurement, server, time)?,
-                };
-                report.add(Run {
-                    measurement: measurement.name(),
-                    contender: contender.name(),
-                    round,
-                    sample,
-                });
-            }
-        }
-        report.progress(measurement.name());
-    }
-    report.finish();
-    Ok(())
 }
 
-fn run(measurement: &Measurement, server: &Server, time: Duration) -> anyhow::Result<Sample> {
-    measurement.run(server, time).with_context(|| format!("{}, {}", measurement.name(), server.name()))
+impl Args {
+    fn plan(self) -> attack::Plan {
+        attack::Plan {
+            kinds: self.filter.unwrap_or_default(),
+            rounds: self.rounds.unwrap_or(if self.quick { 1 } else { 7 }),
+            time: Duration::from_secs(if self.quick { 1 } else { self.time }),
+            program: self.also.into_iter().next(),
+        }
+    }
+
+    fn measure(&self) -> anyhow::Result<()> {
+        let filter = self.filter.as_deref().unwrap_or_default();
+        let mut measurements = load::all();
+        measurements.retain(|measurement| measurement.name().contains(filter));
+        ensure!(!measurements.is_empty(), "no measurement has {filter:?} in its name");
+        let mut peers = if self.alone { Peers::none()? } else { Peers::find()? };
+        let circumstances = self.circumstances(&peers.versions);
+        let contenders = self.contenders(&mut peers.contenders)?;
+        let mut series = Series::start(contenders, self.rounds(), self.time())?;
+        let mut report = Report::new(series.columns(), self.json);
+        for measurement in &measurements {
+            series.take(measurement, &mut report)?;
+        }
+        let results = report.finish(&measurements);
+        if let Some(file) = &self.write {
+            self.write(file, &Page { results: &results, measurements: &measurements, circumstances })?;
+        }
+        ensure!(results.failures().next().is_none(), "not everything could be measured");
+        Ok(())
+    }
+
+    /// The columns. The first one is what the others' ratios refer to.
+    fn contenders(&self, peers: &mut Vec<Contender>) -> anyhow::Result<Vec<Contender>> {
+        let mut contenders = vec![Contender::native()?, Contender::wasmplex()?];
+        for program in &self.also {
+            let stem = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_taken = |name: &String| contenders.iter().any(|contender| contender.name() == name);
+            let numbered = (2..).map(|number| format!("{stem}-{number}"));
+            let name = [stem.clone()].into_iter().chain(numbered).find(|name| !is_taken(name));
+            contenders.push(Contender::build(&name.unwrap_or(stem), program.clone())?);
+        }
+        contenders.append(peers);
+        Ok(contenders)
+    }
+
+    fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 2 } else { 11 })
+    }
+
+    const fn time(&self) -> Duration {
+        if self.quick { QUICK_RUN } else { RUN }
+    }
+
+    fn circumstances(&self, peers: &[String]) -> String {
+        let versions: String = peers.iter().map(|version| format!(", {version}")).collect();
+        let (rounds, time) = (self.rounds(), self.time().as_millis());
+        format!("{}{versions}; {rounds} rounds, {time} ms for each run.", machine::describe())
+    }
+
+    /// A part of the measurements, or short ones, would leave a table that looks like more.
+    fn write(&self, file: &Path, page: &Page<'_>) -> anyhow::Result<()> {
+        if self.filter.is_some() || self.quick {
+            eprintln!("{} stays as it is: only a whole run goes there", file.display());
+            return Ok(());
+        }
+        report::write(file, page)
+    }
 }

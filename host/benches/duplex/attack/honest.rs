@@ -1,8 +1,6 @@
 //! Clients that do what clients do, at a steady pace, and measure how long they wait.
 //!
-//! The loop is open: a piece is due at its time whatever became of the one before, and when that one
-//! came back too late, the next one's wait counts from when it was due. When the client itself was late
-//! (its sleep lasted too long), its wait counts from when it sent: that is not the server's doing.
+//! The loop is open: a piece is due at its time whatever became of the one before ([`Steps`]).
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -17,6 +15,7 @@ use super::waits::Diary;
 use super::{Field, NOBODY};
 use crate::connection::{Connection, ROUTE};
 use crate::pattern::{PATTERN, PERIOD, wire_chunk};
+use crate::steps::Steps;
 
 /// How a stream lives: what comes back, by piece, and how long it took.
 type Life = fn(&Field, Steps, usize) -> anyhow::Result<Vec<(usize, Duration)>>;
@@ -77,7 +76,7 @@ pub(super) fn start(field: &Arc<Field>) -> Vec<JoinHandle<anyhow::Result<Diary>>
         for number in 0..kind.clients {
             let field = Arc::clone(field);
             // Spread evenly, so that there is always something to be measured.
-            let steps = Steps { due: begin + kind.step * number / kind.clients, step: kind.step };
+            let steps = Steps::new(begin + kind.step * number / kind.clients, kind.step);
             let size = kind.sizes[number as usize % kind.sizes.len()];
             clients.push(thread::spawn(move || {
                 let waits = (kind.live)(&field, steps, size).context(kind.name)?;
@@ -86,26 +85,6 @@ pub(super) fn start(field: &Arc<Field>) -> Vec<JoinHandle<anyhow::Result<Diary>>
         }
     }
     clients
-}
-
-/// When pieces are due.
-struct Steps {
-    due: Instant,
-    step: Duration,
-}
-
-impl Steps {
-    /// Waits until the next piece is due. Says from when its wait counts.
-    fn next(&mut self) -> Instant {
-        self.due += self.step;
-        match self.due.checked_duration_since(Instant::now()) {
-            Some(rest) => {
-                thread::sleep(rest);
-                Instant::now()
-            }
-            None => self.due,
-        }
-    }
 }
 
 /// Waits of one client.

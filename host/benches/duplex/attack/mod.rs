@@ -22,7 +22,6 @@ mod hostile;
 mod network;
 mod waits;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,7 +30,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use crate::contender::{Contender, Plugins, Server};
+use crate::contender::Contender;
+use crate::server::Server;
 use waits::{Phase, Waits};
 
 /// Between two phases, for what one has left behind to end.
@@ -98,14 +98,13 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     // With threads, the kernel makes a larger table of descriptors only after a while: honest clients would
     // wait for this program, not for the server.
     drop(rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), DESCRIPTORS)?);
-    let plugins = Plugins::new()?;
-    for (name, text) in hostile::PLUGINS {
-        fs::write(plugins.folder().join(format!("{name}.wat")), text)?;
-    }
     let contender = match &plan.program {
-        Some(program) => Contender::build(program.clone(), &plugins),
-        None => Contender::wasmplex(&plugins),
+        Some(program) => Contender::build("another build", program.clone())?,
+        None => Contender::wasmplex()?,
     };
+    for (name, text) in hostile::PLUGINS {
+        contender.folder()?.put(&format!("{name}.wat"), text.as_bytes())?;
+    }
     let server = contender.logging().start()?;
     let field = Arc::new(Field {
         address: server.address(),

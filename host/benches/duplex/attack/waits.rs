@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::report::median;
+use crate::figures::{at, median};
 
 /// Parts of the processors in a phase: 1 is one processor.
 pub(super) struct Usage {
@@ -85,12 +85,6 @@ fn split(phases: &[Phase], values: &[f64]) -> (Vec<f64>, Vec<f64>) {
         chosen.map(|(_, value)| *value).collect()
     };
     (of(false), of(true))
-}
-
-/// The least of the sorted `waits` that this share of them does not exceed.
-fn at(waits: &[f64], share: f64) -> f64 {
-    let rank = (waits.len() as f64 * share).ceil() as usize;
-    waits.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// Processor time of this process so far, in nanoseconds.

@@ -1,4 +1,4 @@
-//! One stream as fast as it goes.
+//! Streams as fast as they go.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Clock, Sample};
+use super::{Clock, Sample, joined};
 use crate::connection::{Connection, LAST_CHUNK, ROUTE};
-use crate::contender::Server;
 use crate::pattern::{PATTERN, PERIOD, wire_chunk};
+use crate::server::Server;
 
 /// Body bytes of one write. The wire chunks in it are what differs, not the system calls.
 const WRITE: usize = 64 * 1024;
@@ -19,27 +19,43 @@ const WRITE: usize = 64 * 1024;
 /// The most bytes of one read: the client is to be cheap.
 const READ: usize = 256 * 1024;
 
-pub(super) fn run(server: &Server, time: Duration, chunk: usize) -> anyhow::Result<Sample> {
+pub(super) const CPU_PER_BYTE: &str = "cpu ns/byte";
+
+pub(super) fn run(server: &Server, time: Duration, chunk: usize, streams: usize) -> anyhow::Result<Sample> {
     let writes = encode(chunk);
-    let mut connection = Connection::open_stream(server.address(), READ, ROUTE)?;
-    let sender = connection.sender()?;
+    let open = || Connection::open_stream(server.address(), READ, ROUTE);
+    let mut connections = std::iter::repeat_with(open).take(streams).collect::<anyhow::Result<Vec<_>>>()?;
     let clock = Clock::start(server)?;
-    let stop = AtomicBool::new(false);
-    let (sent, received) = thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let sent = write(sender, &writes, || stop.load(Ordering::Relaxed) || clock.ran_for(time));
-            sent.context("sending")
-        });
-        let received = read(&mut connection).context("receiving");
-        stop.store(true, Ordering::Relaxed);
-        (writer.join(), received)
-    });
-    let received = received?;
-    let sent = sent.map_err(|_| anyhow::anyhow!("the writer panicked"))??;
-    ensure!(sent == received, "{sent} bytes were sent, {received} came back");
+    let is_over = || clock.ran_for(time);
+    let received = thread::scope(|scope| {
+        let streams: Vec<_> = connections
+            .iter_mut()
+            .map(|connection| scope.spawn(|| stream(connection, &writes, &is_over)))
+            .collect();
+        streams.into_iter().map(joined).sum::<anyhow::Result<usize>>()
+    })?;
     let (cpu, wall) = clock.stop()?;
     let each = |nanos: f64| nanos / received as f64;
-    Ok(Sample(vec![("cpu ns/byte", each(cpu)), ("wall ns/byte", each(wall))]))
+    Ok(Sample(vec![(CPU_PER_BYTE, each(cpu)), ("wall ns/byte", each(wall))]))
+}
+
+/// Sends and receives at once until `is_over`, and says how many body bytes.
+fn stream(
+    connection: &mut Connection,
+    writes: &[Vec<u8>],
+    is_over: &(impl Fn() -> bool + Sync),
+) -> anyhow::Result<usize> {
+    let sender = connection.sender()?;
+    let stop = AtomicBool::new(false);
+    let (sent, received) = thread::scope(|scope| {
+        let writer = scope.spawn(|| write(sender, writes, || stop.load(Ordering::Relaxed) || is_over()));
+        let received = read(connection).context("receiving");
+        stop.store(true, Ordering::Relaxed);
+        (joined(writer).context("sending"), received)
+    });
+    let (received, sent) = (received?, sent?);
+    ensure!(sent == received, "{sent} bytes were sent, {received} came back");
+    Ok(received)
 }
 
 /// One period of the pattern on the wire, a write's worth each.

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Clock, Sample};
+use super::{CPU, Clock, Sample, WALL};
 use crate::connection::{Connection, ROUTE, stream_head};
-use crate::contender::Server;
+use crate::figures::median;
 use crate::pattern::{PATTERN, wire_chunk};
+use crate::server::Server;
 
 const SIZE: usize = 64;
 const READ: usize = 1024;
@@ -29,5 +30,5 @@ pub(super) fn run(server: &Server, time: Duration) -> anyhow::Result<Sample> {
     }
     let (cpu, _) = clock.stop()?;
     let cpu = cpu / 1e3 / latencies.len() as f64;
-    Ok(Sample(vec![("cpu us", cpu), ("wall us", crate::report::median(latencies))]))
+    Ok(Sample(vec![(CPU, cpu), (WALL, median(latencies))]))
 }

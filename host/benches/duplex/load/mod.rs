@@ -1,60 +1,55 @@
 //! The measurements: what is done to a server, and the figures that come of it.
 
 mod bulk;
+mod catalogue;
 mod first_byte;
 mod idle;
 mod ping_pong;
+mod pipe;
+mod reload;
+mod scale;
 mod short;
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::connection::{PIPE_OF_THREE, ROUTE};
-use crate::contender::{Cpu, Server};
+use crate::contender::Need;
+use crate::goals::Goal;
+use crate::server::{Cpu, Server};
+
+pub(crate) use catalogue::all;
 
 /// One kind of load.
 pub(crate) struct Measurement {
     name: String,
     load: Load,
+    need: Need,
+    /// What its figures must reach.
+    goals: Vec<Goal>,
 }
 
 #[derive(Clone, Copy)]
 enum Load {
-    /// One stream as fast as it goes, in wire chunks of this size.
-    Bulk { wire_chunk: usize },
+    /// Streams as fast as they go, in wire chunks of this size.
+    Bulk { wire_chunk: usize, streams: usize },
     /// A piece on each stream, and the next one when it is back.
     PingPong { route: &'static str, size: usize, streams: usize },
+    /// The same through a pipe and through one of its stages.
+    Pipe { streams: usize },
     /// One short request after the other on each of so many connections.
-    Short { connections: usize },
+    Short { route: &'static str, connections: usize },
     /// The same with a connection for every request.
     ShortClosing,
     /// From the first piece of a fresh exchange to its transformed bytes.
     FirstByte,
     /// So many open exchanges that do nothing.
     Idle { exchanges: usize },
-}
-
-/// All measurements, in the order of the table.
-pub(crate) fn all() -> Vec<Measurement> {
-    let named = |name: &str, load| Measurement { name: name.to_owned(), load };
-    let bulk = [("64 KiB", 65_536), ("4 KiB", 4_096), ("512 B", 512)]
-        .map(|(size, wire_chunk)| named(&format!("bulk, wire chunks of {size}"), Load::Bulk { wire_chunk }));
-    let ping_pong = [("64 B", 64, 1), ("64 B", 64, 32), ("4 KiB", 4_096, 1), ("4 KiB", 4_096, 32)].map(
-        |(text, size, streams)| {
-            let load = Load::PingPong { route: ROUTE, size, streams };
-            named(&format!("ping-pong {text} x {streams}"), load)
-        },
-    );
-    let short = [1, 32]
-        .map(|connections| named(&format!("short, keep-alive x {connections}"), Load::Short { connections }));
-    let pipe = Load::PingPong { route: PIPE_OF_THREE, size: 64, streams: 32 };
-    let rest = [
-        named("ping-pong 64 B x 32, a pipe of 3", pipe),
-        named("short, a connection each", Load::ShortClosing),
-        named("first byte", Load::FirstByte),
-        named("idle, 1000 exchanges", Load::Idle { exchanges: 1_000 }),
-    ];
-    bulk.into_iter().chain(ping_pong).chain(short).chain(rest).collect()
+    /// Short requests beside ever more open exchanges.
+    Beside,
+    /// Ping-pong on ever more streams.
+    Among,
+    /// Ping-pong while another plugin changes.
+    Reload,
 }
 
 impl Measurement {
@@ -62,25 +57,46 @@ impl Measurement {
         &self.name
     }
 
+    /// What a server must be able to do.
+    pub(crate) const fn need(&self) -> Need {
+        self.need
+    }
+
+    pub(crate) fn goals(&self) -> &[Goal] {
+        &self.goals
+    }
+
     /// Memory is measured from the start of a server, everything else on one that is warm.
     pub(crate) const fn wants_fresh_server(&self) -> bool {
         matches!(self.load, Load::Idle { .. })
     }
 
-    /// How often to repeat, out of the `rounds` that are wanted. Memory hardly differs.
-    pub(crate) const fn rounds(&self, rounds: u32) -> u32 {
-        if self.wants_fresh_server() && rounds > MEMORY_ROUNDS { MEMORY_ROUNDS } else { rounds }
+    /// How often to repeat, out of the `rounds` that are wanted: what takes seconds, less often.
+    pub(crate) fn rounds(&self, rounds: u32) -> u32 {
+        match self.load {
+            Load::Idle { .. } => rounds.div_ceil(4).min(MEMORY_ROUNDS),
+            Load::Beside | Load::Among | Load::Reload => rounds.div_ceil(2),
+            _ => rounds,
+        }
     }
 
     /// Puts the load on `server` for about `time`.
     pub(crate) fn run(&self, server: &Server, time: Duration) -> anyhow::Result<Sample> {
         match self.load {
-            Load::Bulk { wire_chunk } => bulk::run(server, time, wire_chunk),
-            Load::PingPong { route, size, streams } => ping_pong::run(server, time, route, size, streams),
-            Load::Short { connections } => short::keep_alive(server, time, connections),
+            Load::Bulk { wire_chunk, streams } => bulk::run(server, time, wire_chunk, streams),
+            Load::PingPong { route, size, streams } => {
+                Ok(ping_pong::run(server, time, route, size, streams)?.into())
+            }
+            Load::Pipe { streams } => pipe::run(server, time, streams),
+            Load::Short { route, connections } => {
+                Ok(short::keep_alive(server, time, route, connections)?.into())
+            }
             Load::ShortClosing => short::closing(server, time),
             Load::FirstByte => first_byte::run(server, time),
             Load::Idle { exchanges } => idle::run(server, exchanges),
+            Load::Beside => scale::beside(server, time),
+            Load::Among => scale::among(server, time),
+            Load::Reload => reload::run(server, time),
         }
     }
 }
@@ -90,6 +106,23 @@ const MEMORY_ROUNDS: u32 = 3;
 
 /// What one run gave: names, with their unit, and values. Lower is better for all of them.
 pub(crate) struct Sample(pub(crate) Vec<(&'static str, f64)>);
+
+/// What a unit (a round trip, a request) took, in microseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu: f64,
+    wall: f64,
+}
+
+/// The names of the usual figures.
+const CPU: &str = "cpu us";
+const WALL: &str = "wall us";
+
+impl From<Cost> for Sample {
+    fn from(cost: Cost) -> Self {
+        Self(vec![(CPU, cost.cpu), (WALL, cost.wall)])
+    }
+}
 
 /// CPU and wall time from one moment to another.
 struct Clock<'a> {
@@ -117,10 +150,15 @@ impl<'a> Clock<'a> {
         Ok((self.server.cpu()?.since(&self.cpu), wall))
     }
 
-    /// Microseconds of CPU and of wall time for each of `count` units.
-    fn stop_per_unit(self, count: u64) -> anyhow::Result<Sample> {
+    /// The same for each of `count` units.
+    fn stop_per_unit(self, count: u64) -> anyhow::Result<Cost> {
         let (cpu, wall) = self.stop()?;
         let each = |nanos: f64| nanos / 1e3 / count as f64;
-        Ok(Sample(vec![("cpu us", each(cpu)), ("wall us", each(wall))]))
+        Ok(Cost { cpu: each(cpu), wall: each(wall) })
     }
+}
+
+/// What a thread of the load came to.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T> {
+    thread.join().map_err(|_| anyhow::anyhow!("a thread of the load panicked"))?
 }

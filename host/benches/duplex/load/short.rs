@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Clock, Sample};
-use crate::connection::Connection;
-use crate::contender::Server;
+use super::{Clock, Cost, Sample};
+use crate::connection::{Connection, ROUTE};
 use crate::pattern::{PATTERN, PERIOD};
+use crate::server::Server;
 
 /// Body bytes of a request.
 const SIZE: usize = 64;
@@ -14,7 +14,12 @@ const SIZE: usize = 64;
 const READ: usize = 1024;
 
 /// On connections that stay, the next request on each when the one before is answered.
-pub(super) fn keep_alive(server: &Server, time: Duration, connections: usize) -> anyhow::Result<Sample> {
+pub(super) fn keep_alive(
+    server: &Server,
+    time: Duration,
+    route: &str,
+    connections: usize,
+) -> anyhow::Result<Cost> {
     let open = || Connection::open(server.address(), READ);
     let mut connections =
         std::iter::repeat_with(open).take(connections).collect::<anyhow::Result<Vec<_>>>()?;
@@ -22,7 +27,7 @@ pub(super) fn keep_alive(server: &Server, time: Duration, connections: usize) ->
     let mut requests = 0;
     while !clock.ran_for(time) {
         let at = place(requests);
-        let wire = request(at, "");
+        let wire = request(route, at, "");
         for connection in &mut connections {
             connection.send(&wire)?;
         }
@@ -41,20 +46,20 @@ pub(super) fn closing(server: &Server, time: Duration) -> anyhow::Result<Sample>
     while !clock.ran_for(time) {
         let at = place(requests);
         let mut connection = Connection::open(server.address(), READ)?;
-        connection.send(&request(at, "connection: close\r\n"))?;
+        connection.send(&request(ROUTE, at, "connection: close\r\n"))?;
         read_response(&mut connection, at)?;
         connection.read_close()?;
         requests += 1;
     }
-    clock.stop_per_unit(requests)
+    Ok(clock.stop_per_unit(requests)?.into())
 }
 
 fn place(requests: u64) -> usize {
     requests as usize * SIZE % PERIOD
 }
 
-fn request(at: usize, field: &str) -> Vec<u8> {
-    let head = format!("POST /rot13 HTTP/1.1\r\nhost: bench\r\ncontent-length: {SIZE}\r\n{field}\r\n");
+fn request(route: &str, at: usize, field: &str) -> Vec<u8> {
+    let head = format!("POST /{route} HTTP/1.1\r\nhost: bench\r\ncontent-length: {SIZE}\r\n{field}\r\n");
     [head.as_bytes(), PATTERN.plain(at..at + SIZE)].concat()
 }
 
