@@ -69,9 +69,12 @@ toolchains: ## Get the compilers of plugin languages (Debian's, PyPI's and npm's
 languages: build plugins ## Measure what plugins of different languages cost (some minutes)
 	scripts/measure-languages.py plugins/rot13*.wasm
 
+# What `make bench` measures, and how: `make bench ARGS='bulk --rounds 5'`; docs/performance.md has more.
+ARGS ?=
+
 .PHONY: bench
-bench: build plugins ## Measure against the same work done natively (about a minute)
-	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex
+bench: build ## Measure against native code, Go and Node, into docs/performance.md (seven minutes)
+	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex -- --write $(CURDIR)/docs/performance.md $(ARGS)
 
 .PHONY: bench-attack
 bench-attack: build ## Measure how long honest clients wait with attackers beside them (two minutes)
