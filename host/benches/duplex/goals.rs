@@ -51,7 +51,7 @@ impl Goal {
         let of_row =
             |figure: fn(&Row, usize) -> Option<f64>| row.and_then(|(row, column)| figure(row, column));
         let verdict = |against, most, found: Option<String>, is_reached| Verdict {
-            figure: self.figure,
+            figure: if matches!(self.bound, Bound::Held) { "open at once" } else { self.figure },
             against,
             most,
             found: found.unwrap_or_else(|| "-".to_owned()),

@@ -167,7 +167,7 @@ impl Args {
 
     /// A part of the measurements, or short ones, would leave a table that looks like more.
     fn write(&self, file: &Path, page: &Page<'_>) -> anyhow::Result<()> {
-        if self.filter.is_some() || self.quick {
+        if self.filter.is_some() || self.quick || self.alone {
             eprintln!("{} stays as it is: only a whole run goes there", file.display());
             return Ok(());
         }

@@ -45,7 +45,7 @@ impl Series {
         for round in 0..measurement.rounds(self.rounds) {
             self.in_turn(measurement, &mut places, report, round, self.time, Report::add)?;
         }
-        report.progress(measurement.name());
+        report.complete(measurement);
         Ok(())
     }
 

@@ -80,6 +80,14 @@ impl Measurement {
         }
     }
 
+    /// The name of a further figure, if there is one: of all others, the largest median over the smallest.
+    pub(crate) const fn quotient(&self) -> Option<&'static str> {
+        match self.load {
+            Load::Beside | Load::Among => Some(scale::WORST_TO_BEST),
+            _ => None,
+        }
+    }
+
     /// Puts the load on `server` for about `time`.
     pub(crate) fn run(&self, server: &Server, time: Duration) -> anyhow::Result<Sample> {
         match self.load {

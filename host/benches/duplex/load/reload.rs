@@ -14,8 +14,10 @@ use crate::pattern::{PATTERN, PERIOD, wire_chunk};
 use crate::server::Server;
 use crate::steps::Steps;
 
-/// How many times the usual time one phase lasts: a p99 needs many round trips.
+/// How many times the usual time one phase lasts, and how long at the least: a p99 needs many round trips,
+/// and a plugin its time to be compiled.
 const LONGER: u32 = 6;
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// From one piece to the next.
 const STEP: Duration = Duration::from_millis(1);
@@ -41,11 +43,12 @@ pub(super) fn run(server: &Server, time: Duration) -> anyhow::Result<Sample> {
     let mut plugin = Changing::new(server)?;
     plugin.replace()?;
     plugin.wait_until_served()?;
-    let quiet = waits(server, time * LONGER)?;
+    let time = SHORTEST.max(time * LONGER);
+    let quiet = waits(server, time)?;
     let stop = AtomicBool::new(false);
     let changed = thread::scope(|scope| {
         let changes = scope.spawn(|| plugin.change_until(&stop));
-        let changed = waits(server, time * LONGER);
+        let changed = waits(server, time);
         stop.store(true, Ordering::Relaxed);
         let versions = joined(changes).context("the plugin that changes")?;
         ensure!(versions > 1, "no new version was served meanwhile");

@@ -61,9 +61,12 @@ impl Report {
         println!("{line}");
     }
 
-    /// Shows the rows of a measurement that is through to whoever waits.
-    pub(crate) fn progress(&self, measurement: &str) {
-        for row in self.results.rows().iter().filter(|row| row.measurement == measurement) {
+    /// A measurement is through: adds what comes of its medians, and shows its rows to whoever waits.
+    pub(crate) fn complete(&mut self, measurement: &Measurement) {
+        if let Some(figure) = measurement.quotient() {
+            self.results.add_quotient(measurement.name(), figure);
+        }
+        for row in self.results.rows().iter().filter(|row| row.measurement == measurement.name()) {
             eprintln!("{}", table::line(row, self.results.columns()));
         }
     }

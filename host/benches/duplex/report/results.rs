@@ -58,6 +58,19 @@ impl Results {
         self.failures.push(Failure { measurement, column: run.column, reason });
     }
 
+    /// Adds a row with the largest median of a measurement over the smallest.
+    pub(super) fn add_quotient(&mut self, measurement: &str, figure: &'static str) {
+        for column in 0..self.columns.len() {
+            let rows = self.rows.iter().filter(|row| row.measurement == measurement && row.figure != figure);
+            let medians: Vec<f64> = rows.filter_map(|row| row.median(column)).collect();
+            let (best, worst) =
+                (medians.iter().copied().reduce(f64::min), medians.into_iter().reduce(f64::max));
+            if let (Some(best), Some(worst)) = (best, worst) {
+                self.row_mut(measurement, figure).values[column].insert(0, worst / best);
+            }
+        }
+    }
+
     fn row_mut(&mut self, measurement: &str, figure: &'static str) -> &mut Row {
         let known = self.rows.iter().position(|row| row.is(measurement, figure));
         let index = known.unwrap_or_else(|| {
@@ -113,12 +126,15 @@ impl Row {
     /// A contender's values over those of another, round by round, since what disturbs a round disturbs all
     /// of it.
     pub(crate) fn ratios(&self, column: usize, base: usize) -> Option<Spread> {
-        let of_round = |(round, value): (&u32, &f64)| Some(value / self.values[base].get(round)?);
+        let of_round = |(round, value): (&u32, &f64)| {
+            let base = *self.values[base].get(round)?;
+            // Of next to nothing there is no multiple.
+            (base > NOTHING).then(|| value / base)
+        };
         let ratios: Vec<f64> = self.values[column].iter().filter_map(of_round).collect();
         let lowest = ratios.iter().copied().min_by(f64::total_cmp)?;
         let highest = ratios.iter().copied().max_by(f64::total_cmp)?;
-        // Of next to nothing there is no multiple.
-        (lowest > 0.0 && highest < 100.0).then(|| Spread { median: median(ratios), lowest, highest })
+        Some(Spread { median: median(ratios), lowest, highest })
     }
 }
 
@@ -127,6 +143,9 @@ impl Spread {
         format!("({:.2} to {:.2})", self.lowest, self.highest)
     }
 }
+
+/// A value that means nothing in any unit.
+const NOTHING: f64 = 0.01;
 
 /// Three or four digits that mean something.
 pub(crate) fn number(value: f64) -> String {
