@@ -1,7 +1,7 @@
 //! What a plugin costs: the real server beside the same server with the transform compiled in.
 //!
 //! `make bench` runs it, or `cargo bench --bench duplex -- [FILTER] [--quick] [--rounds N]
-//! [--json] [--also FILE]`. docs/performance.md says what the figures mean.
+//! [--alone] [--also FILE] [--json] [--write FILE]`. docs/performance.md says what the figures mean.
 //!
 //! All servers are processes of their own and get the same load in turn (A B C A B C …), so that what
 //! else the machine does hits all of them. What stays comparable between machines is the CPU time of the
