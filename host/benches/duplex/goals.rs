@@ -62,7 +62,7 @@ impl Goal {
                 let base = results.column(to);
                 let spread = row.zip(base).and_then(|((row, column), base)| row.ratios(column, base));
                 let is_reached = spread.as_ref().map(|spread| spread.median <= most);
-                let found = spread.map(|spread| format!("{:.2} {}", spread.median, spread.range()));
+                let found = spread.map(|spread| format!("{:.3} {}", spread.median, spread.range()));
                 verdict(to, format!("{most:.2} x"), found, is_reached)
             }
             Bound::AtMost(most) => {
