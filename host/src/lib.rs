@@ -16,6 +16,7 @@
 //! - [`replay`]: an exchange out of such a file
 //! - [`cli`]: one file per subcommand
 //! - [`config`]: sizes and times as people write them
+//! - `copy`: copies that take the same time wherever the bytes lie
 //!
 //! The binary is the product; the library is there for its tests and benchmarks and promises no
 //! stable interface.
@@ -24,6 +25,7 @@ pub mod admin;
 pub mod capsule;
 pub mod cli;
 pub mod config;
+mod copy;
 pub mod exchange;
 pub mod golden;
 pub mod http;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::outbound::Outbound;
 use super::speech::Turn;
 use super::{Broken, Read, Source, SourceError, buffers};
+use crate::copy::copy;
 use crate::plugin::Outlet as _;
 use crate::plugin::abi::CHUNK_CAPACITY;
 use crate::websocket::Kind;
@@ -163,7 +164,7 @@ impl<W: AsyncWrite + Send + Unpin> Talk<W> {
     fn hand_over(&mut self, area: &mut [u8]) -> usize {
         self.outbound.note(Turn::Message(self.kind));
         let length = self.chunk.len().min(area.len());
-        area[..length].copy_from_slice(&self.chunk[..length]);
+        copy(&mut area[..length], &self.chunk[..length]);
         if length < self.chunk.len() {
             self.chunk.drain(..length);
         } else {

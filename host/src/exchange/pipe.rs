@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::{Broken, Read, Source, SourceError, buffers};
+use crate::copy::{append, copy};
 use crate::http::encode::is_settable_field;
 use crate::plugin::{Outlet, OutletError, Response, Tally};
 
@@ -118,7 +119,7 @@ impl Outlet for PipeOutlet {
         }
         let room = MAX_PENDING.saturating_sub(state.buffer.len());
         let taken = bytes.len().min(room);
-        state.buffer.extend_from_slice(&bytes[..taken]);
+        append(&mut state.buffer, &bytes[..taken]);
         self.tally.usage().sent.add(taken as u64);
         Ok(taken)
     }
@@ -168,7 +169,7 @@ impl Source for PipeSource {
             return if state.ended { Poll::Ready(Ok(Read::End)) } else { Poll::Pending };
         }
         let length = rest.len().min(area.len());
-        area[..length].copy_from_slice(&rest[..length]);
+        copy(&mut area[..length], &rest[..length]);
         state.read += length;
         if state.read == state.buffer.len() {
             state.read = 0;

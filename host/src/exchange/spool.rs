@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::spool_file::{BLOCK, Done, SpoolFile, Workshop};
 use super::waterline::{Held, Waterline};
 use crate::config::show_size;
+use crate::copy::{append, copy};
 
 /// How long a client that goes on sending may take nothing when its spool is full. Long enough for one
 /// that reads at times; a client that never does should learn soon.
@@ -232,7 +233,7 @@ impl Spool {
             let capacity = (2 * capacity).clamp(length, BLOCK);
             self.back.reserve_exact(capacity - self.back.len());
         }
-        self.back.extend_from_slice(bytes);
+        append(&mut self.back, bytes);
         self.patience = None;
         if !std::mem::replace(&mut self.is_counted, true) {
             self.spools.exchanges.fetch_add(1, Ordering::Relaxed);
@@ -268,7 +269,7 @@ impl Spool {
         }
         let rest = &self.front[self.read..];
         let length = rest.len().min(area.len());
-        area[..length].copy_from_slice(&rest[..length]);
+        copy(&mut area[..length], &rest[..length]);
         self.read += length;
         if self.is_empty() {
             // A live stream may go on for long without another stall.

@@ -6,6 +6,7 @@
 use super::framing::Framing;
 use super::grammar::{is_text, is_token};
 use super::size_line::{self, SizeLine};
+use crate::copy::copy;
 
 /// The most bytes of a trailer section, line ends included. Trailers are checked and dropped.
 pub const MAX_TRAILERS: usize = 8 * 1024;
@@ -138,7 +139,7 @@ impl BodyDecoder {
                 if piece == 0 {
                     break;
                 }
-                output[done.produced..done.produced + piece].copy_from_slice(&rest[..piece]);
+                copy(&mut output[done.produced..done.produced + piece], &rest[..piece]);
                 *left -= piece as u64;
                 done.consumed += piece;
                 done.produced += piece;

@@ -15,6 +15,7 @@ use super::failure::CallError;
 use super::module::Plugin;
 use super::outlet::{Outlet, Request, Response};
 use super::usage::Tally;
+use crate::copy::append;
 
 /// What an instance is connected to.
 pub struct Wiring {
@@ -51,7 +52,7 @@ thread_local! {
 fn read_to<R>(bytes: &mut Vec<u8>, read: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
     AREA.with_borrow_mut(|area| {
         let (length, answer) = read(area);
-        bytes.extend_from_slice(&area[..length]);
+        append(bytes, &area[..length]);
         answer
     })
 }
