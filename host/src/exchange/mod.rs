@@ -13,6 +13,7 @@
 
 mod buffers;
 pub mod chain;
+mod date;
 mod dress;
 pub mod inbound;
 pub mod messages;
@@ -171,11 +172,12 @@ pub async fn drive(
     if let Some(tape) = wiring.tally.usage().tape() {
         tape.open(source.has_body(), wiring.inherited.as_ref());
     }
-    let start = pin!(Instance::start(plugin, wiring));
-    let mut instance = match supervise(start, source, outlet).await {
-        Ok(instance) => instance,
-        Err(stopped) => return Err(stopped.into_broken(500)),
+    // In a block of its own, so that an exchange does not keep room for what starts its instance.
+    let started = {
+        let start = pin!(Instance::start(plugin, wiring));
+        supervise(start, source, outlet).await
     };
+    let mut instance = started.map_err(|stopped| stopped.into_broken(500))?;
     match run(&mut instance, source, outlet).await {
         Ok(Then::End(finished)) => Ok(finished),
         Ok(Then::Pass) => {

@@ -3,15 +3,17 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::io::AsyncWrite;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::buffers;
+use super::date::with_date;
 use super::dress::{Dress, choose};
 use super::speech::Speech;
 use super::waterline::{Held, Waterline};
+use crate::copy::append;
 use crate::http::encode::{self, EXCHANGE_FIELD, ResponseFraming};
 use crate::http::framing::parse_length;
 use crate::http::head::{Method, Version};
@@ -170,7 +172,7 @@ impl<W: AsyncWrite + Unpin> Outbound<W> {
         out.status = status;
         out.dress = Dress::Discard;
         let buffer = out.buffer();
-        encode::text_response(buffer, status, &date(), line, extra, close, with_body);
+        with_date(|date| encode::text_response(buffer, status, date, line, extra, close, with_body));
     }
 
     /// Says that the present exchange is over: what has not left yet leaves together with what
@@ -273,18 +275,20 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         let default = response.field("content-type").is_none().then_some(DEFAULT_CONTENT_TYPE);
         let keeps_length = matches!(framing, ResponseFraming::Empty) && plan.method == Method::Head;
         let exchange = self.exchange();
-        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
+        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), &id[..]));
         let buffer = self.buffer();
         let fields = response
             .fields()
             .filter(|(name, _)| keeps_length || !name.eq_ignore_ascii_case(b"content-length"))
             .chain(default.filter(|_| !matches!(response.status(), 204 | 304)))
             .chain(exchange);
-        encode::response_head(buffer, response.status(), &date(), fields, framing, plan.close);
+        with_date(|date| {
+            encode::response_head(buffer, response.status(), date, fields, framing, plan.close);
+        });
     }
 
-    pub(super) fn exchange(&self) -> Option<String> {
-        self.tally.as_ref().map(|tally| tally.account().id.to_string())
+    pub(super) fn exchange(&self) -> Option<[u8; 16]> {
+        self.tally.as_ref().map(|tally| tally.account().id.digits())
     }
 
     /// Sends `100 Continue` if the client waits for it.
@@ -337,7 +341,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     }
 
     fn append(&mut self, payload: &[u8]) {
-        self.buffer().extend_from_slice(payload);
+        append(self.buffer(), payload);
         self.pending += payload.len();
         self.count(payload.len());
     }
@@ -435,9 +439,4 @@ impl<W: AsyncWrite + Unpin> Out<W> {
         self.chunk = None;
         OutletError::Gone
     }
-}
-
-/// The present time as an IMF-fixdate (RFC 9110 section 5.6.7).
-pub(super) fn date() -> String {
-    httpdate::fmt_http_date(SystemTime::now())
 }

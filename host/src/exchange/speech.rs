@@ -2,8 +2,9 @@
 
 use tokio::io::AsyncWrite;
 
+use super::date::with_date;
 use super::dress::Dress;
-use super::outbound::{MAX_PENDING, Out, Outbound, date};
+use super::outbound::{MAX_PENDING, Out, Outbound};
 use crate::http::encode::{EXCHANGE_FIELD, switching_head};
 use crate::http::upgrade::Protocol;
 use crate::plugin::Response;
@@ -158,7 +159,7 @@ impl<W: AsyncWrite + Unpin> Out<W> {
     pub(super) fn switch(&mut self, protocol: Protocol, response: &Response) {
         self.status = 101;
         let exchange = self.exchange();
-        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), id.as_bytes()));
+        let exchange = exchange.as_ref().map(|id| (EXCHANGE_FIELD.as_bytes(), &id[..]));
         // RFC 9110 section 8.6: no Content-Length with a 1xx status.
         let fields = response.fields().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
         let mut speech = self.speech.take();
@@ -167,10 +168,13 @@ impl<W: AsyncWrite + Unpin> Out<W> {
             Some(speech) => {
                 let admitted: Vec<_> = fields.filter(|(name, value)| speech.admits(name, value)).collect();
                 let fields = admitted.into_iter().chain(exchange).chain([speech.begin(response)]);
-                switching_head(buffer, &date(), protocol.as_str(), fields);
+                with_date(|date| switching_head(buffer, date, protocol.as_str(), fields));
                 self.dress = Dress::Messages;
             }
-            None => switching_head(buffer, &date(), protocol.as_str(), fields.chain(exchange)),
+            None => {
+                let fields = fields.chain(exchange);
+                with_date(|date| switching_head(buffer, date, protocol.as_str(), fields));
+            }
         }
         self.speech = speech;
     }

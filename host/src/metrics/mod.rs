@@ -9,10 +9,12 @@ mod origin;
 mod totals;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use smallvec::SmallVec;
 
 pub use host::HostCounters;
 pub use origin::{Origin, Peer, Way};
@@ -31,6 +33,28 @@ const COUNTER_BITS: u32 = 40;
 /// Names that are no longer served and keep counters of their own.
 const KEPT_NAMES: usize = 32;
 
+/// Open exchanges by their number.
+type Table = HashMap<u64, Arc<Open>, BuildHasherDefault<Spread>>;
+
+/// A hash for numbers that the host itself gave out: nobody chooses them, so nothing need be random in it.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing (Knuth, vol. 3, section 6.4): neighbours come to lie far from each other.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// All counters of the host.
 #[derive(Debug)]
 pub struct Metrics {
@@ -38,7 +62,7 @@ pub struct Metrics {
     plugins: Mutex<HashMap<Box<str>, Versions>>,
     /// What names that went away long ago have counted.
     removed: Arc<Totals>,
-    open: [Mutex<HashMap<u64, Arc<Open>>>; SHARDS],
+    open: [Mutex<Table>; SHARDS],
     run: u64,
     counter: AtomicU64,
 }
@@ -48,7 +72,7 @@ pub struct Metrics {
 pub struct Open {
     pub account: Arc<Account>,
     /// The plugins of its stages.
-    pub plugins: Box<[Arc<Totals>]>,
+    pub plugins: SmallVec<[Arc<Totals>; 1]>,
     pub since: Instant,
     pub origin: Origin,
 }
@@ -106,7 +130,7 @@ impl Metrics {
     #[must_use]
     pub fn begin<'a>(
         &self,
-        plugins: Box<[Arc<Totals>]>,
+        plugins: SmallVec<[Arc<Totals>; 1]>,
         limits: impl Iterator<Item = &'a Limits> + Clone,
         origin: Origin,
     ) -> Ticket<'_> {
@@ -171,12 +195,12 @@ impl Metrics {
         versions.filter(|totals| totals.retired().is_some() && totals.open() > 0).cloned().collect()
     }
 
-    fn shard(&self, id: u64) -> &Mutex<HashMap<u64, Arc<Open>>> {
+    fn shard(&self, id: u64) -> &Mutex<Table> {
         &self.open[id as usize % SHARDS]
     }
 
     /// Stops the table: always in the same order, before any other lock.
-    fn lock_open(&self) -> Vec<MutexGuard<'_, HashMap<u64, Arc<Open>>>> {
+    fn lock_open(&self) -> Vec<MutexGuard<'_, Table>> {
         self.open.iter().map(lock).collect()
     }
 }
@@ -221,11 +245,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smallvec::smallvec;
 
     fn begin<'a>(metrics: &'a Metrics, totals: &Arc<Totals>) -> Ticket<'a> {
         let limits = Limits::default();
         let origin = Origin { peer: Peer::Unix, way: Way::Http, head: None };
-        metrics.begin([Arc::clone(totals)].into(), std::iter::once(&limits), origin)
+        metrics.begin(smallvec![Arc::clone(totals)], std::iter::once(&limits), origin)
     }
 
     fn received(metrics: &Metrics) -> Vec<(String, u64)> {

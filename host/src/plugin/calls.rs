@@ -11,8 +11,9 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::failure::{CallError, Deadline, Failure, classify};
 use super::instance::Wiring;
+use super::meter::{Meter, thread_cpu};
 use super::module::Plugin;
-use super::state::{Meter, Refused, State, thread_cpu};
+use super::state::{Refused, State};
 use super::ticker::Ticker;
 use super::usage::Tally;
 
@@ -21,7 +22,6 @@ const MIN_RECHECK: Duration = Duration::from_millis(10);
 
 /// What a call needs to know of time, outside of the store that the call borrows.
 pub(super) struct CallBudget {
-    pub(super) meter: Arc<Meter>,
     ticker: Arc<Ticker>,
     pub(super) tally: Tally,
     cpu_per_call: Duration,
@@ -40,7 +40,6 @@ pub(super) enum Came<T> {
 pub(super) fn store(plugin: &Arc<Plugin>, wiring: Wiring) -> (Store<State>, CallBudget) {
     let state = State::new(Arc::clone(plugin), wiring);
     let budget = CallBudget {
-        meter: Arc::clone(&state.meter),
         ticker: Arc::clone(&state.ticker),
         tally: state.tally.clone(),
         cpu_per_call: plugin.limits.cpu_per_call,
@@ -100,15 +99,20 @@ fn explain(error: CallError, state: &State) -> CallError {
 }
 
 impl CallBudget {
+    /// The times of the present call.
+    pub(super) fn meter(&self) -> &Meter {
+        &self.tally.usage().meter
+    }
+
     /// Drives `call` within its budgets, and counts it.
     ///
     /// # Errors
     ///
     /// [`CallError::Failed`] when a budget is used up; what the call itself says is its output.
     pub(super) async fn run<F: Future>(&self, call: Pin<&mut F>) -> Result<F::Output, CallError> {
-        let (began, waited) = (Instant::now(), self.meter.waited());
+        let (began, waited) = (Instant::now(), self.meter().waited());
         let output = self.bound(call).await?;
-        let waited = self.meter.waited().saturating_sub(waited);
+        let waited = self.meter().waited().saturating_sub(waited);
         self.tally.usage().called(began.elapsed().saturating_sub(waited));
         Ok(output)
     }
@@ -123,7 +127,7 @@ impl CallBudget {
         let mut alarm = None;
         poll_fn(|context| {
             if alarm.is_some() {
-                self.meter.resume();
+                self.meter().resume();
                 // It may have been suspended for so long that the ticker rests.
                 self.ticker.touch();
             }
@@ -131,16 +135,16 @@ impl CallBudget {
                 return Poll::Ready(Ok(output));
             }
             // A call that is suspended before every tick is charged here.
-            if self.meter.suspend() > self.cpu_per_call {
+            if self.meter().suspend() > self.cpu_per_call {
                 let deadline = Deadline::CpuPerCall(self.cpu_per_call);
                 return Poll::Ready(Err(CallError::Failed(Failure::Deadline(deadline))));
             }
             let (started, before, sleep) = alarm.get_or_insert_with(|| {
                 let now = Instant::now();
-                (now, self.meter.waited(), Box::pin(sleep_until(now + self.time_per_call)))
+                (now, self.meter().waited(), Box::pin(sleep_until(now + self.time_per_call)))
             });
             while sleep.as_mut().poll(context).is_ready() {
-                let waited = self.meter.waited().saturating_sub(*before);
+                let waited = self.meter().waited().saturating_sub(*before);
                 let due = *started + self.time_per_call + waited;
                 let now = Instant::now();
                 if due <= now {

@@ -154,7 +154,7 @@ impl Command {
         };
         if *looked {
             // The call goes on, perhaps on another thread.
-            budget.meter.resume();
+            budget.meter().resume();
         }
         let paused = poll_fn(|context| match call.as_mut().poll(context) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
@@ -164,7 +164,7 @@ impl Command {
         let ended = budget.run(pin!(paused)).await?;
         *looked = stdin.asks().is_some_and(|asks| asks.is_look);
         if *looked {
-            budget.meter.suspend();
+            budget.meter().suspend();
         }
         let Some((outcome, store)) = ended else {
             return Ok(Pause::Asks);

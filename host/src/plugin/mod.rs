@@ -35,6 +35,7 @@ mod inspect;
 mod instance;
 mod limits;
 mod memory;
+mod meter;
 mod module;
 mod outlet;
 mod precompiled;

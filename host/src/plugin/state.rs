@@ -2,12 +2,9 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Memory, ResourceLimiterAsync};
 
 use super::failure::{Thrown, beyond};
@@ -40,7 +37,6 @@ pub(super) struct State {
     /// Growth that was refused: what the plugin does next (a trap, most likely) is explained by it.
     refused: Option<Refused>,
     pub(super) ticker: Arc<Ticker>,
-    pub(super) meter: Arc<Meter>,
     pub(super) log: LogBudget,
     /// What was written to standard error since the last line end.
     pub(super) stderr: Vec<u8>,
@@ -66,7 +62,6 @@ impl State {
             timer: None,
             refused: None,
             ticker: Arc::clone(&plugin.ticker),
-            meter: Arc::default(),
             log: LogBudget::default(),
             stderr: Vec::new(),
             wasi: None,
@@ -96,7 +91,7 @@ impl State {
     /// Gives a new call its CPU budget.
     pub(super) fn begin_call(&mut self) {
         self.cpu_left = self.plugin.limits.cpu_per_call;
-        self.meter.begin_call();
+        self.tally.usage().meter.begin_call();
         self.ticker.touch();
     }
 
@@ -105,7 +100,7 @@ impl State {
     pub(super) fn charge(&mut self) -> Result<(), Thrown> {
         self.ticker.touch();
         ticker::found_running();
-        match self.cpu_left.checked_sub(self.meter.spent()) {
+        match self.cpu_left.checked_sub(self.tally.usage().meter.spent()) {
             Some(left) if !left.is_zero() => {
                 self.cpu_left = left;
                 Ok(())
@@ -159,7 +154,7 @@ impl State {
             poll_fn(|context| {
                 let room = self.outlet.poll_flush(context);
                 if room.is_pending() {
-                    pause.get_or_insert_with(|| self.meter.pause());
+                    pause.get_or_insert_with(|| self.tally.usage().meter.pause());
                     self.tally.usage().wait_for(Waiting::Client);
                 }
                 room
@@ -246,96 +241,12 @@ impl From<OutletError> for Thrown {
     }
 }
 
-/// The times of a call: how long it has waited in `emit`, which is the client's time and not the
-/// plugin's, and what it has used of the processor.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    /// Nanoseconds of finished waits.
-    waited: AtomicU64,
-    /// When the present wait began, in nanoseconds of [`now`]; 0 without one.
-    since: AtomicU64,
-    /// The thread's CPU time, in nanoseconds, when the call went on or was last charged; 0 before
-    /// its first tick. Asking the system costs as much as a call, so it is not asked before.
-    cpu_mark: AtomicU64,
-    /// Nanoseconds of CPU time that are known and not yet charged: those before a suspension.
-    cpu_known: AtomicU64,
-}
-
-/// A wait in `emit`, as long as it lives.
-pub(super) struct Pause<'a>(&'a Meter);
-
-/// Nanoseconds since the first call of this function, plus one, so that 0 is free.
-fn now() -> u64 {
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    let elapsed = BASE.get_or_init(Instant::now).elapsed().as_nanos();
-    u64::try_from(elapsed).map_or(u64::MAX, |nanos| nanos + 1)
-}
-
-/// The CPU time of this thread in nanoseconds.
-pub(super) fn thread_cpu() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let nanos = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-    u64::try_from(nanos).unwrap_or_default()
-}
-
-impl Meter {
-    fn begin_call(&self) {
-        self.cpu_mark.store(0, Ordering::Relaxed);
-        self.cpu_known.store(0, Ordering::Relaxed);
-    }
-
-    /// The call is suspended. Says how much CPU time is known and not yet charged.
-    pub(super) fn suspend(&self) -> Duration {
-        let mark = self.cpu_mark.swap(0, Ordering::Relaxed);
-        let used = if mark == 0 { 0 } else { thread_cpu().saturating_sub(mark) };
-        let known = self.cpu_known.load(Ordering::Relaxed) + used;
-        self.cpu_known.store(known, Ordering::Relaxed);
-        Duration::from_nanos(known)
-    }
-
-    /// The call goes on after it was suspended, perhaps on another thread.
-    pub(super) fn resume(&self) {
-        self.cpu_mark.store(thread_cpu(), Ordering::Relaxed);
-    }
-
-    /// The CPU time since the call went on or was last charged. What came before the first tick of
-    /// a call is not known, and free.
-    fn spent(&self) -> Duration {
-        let now = thread_cpu();
-        let spent = match self.cpu_mark.swap(now, Ordering::Relaxed) {
-            0 => 0,
-            mark => now.saturating_sub(mark),
-        };
-        Duration::from_nanos(spent + self.cpu_known.swap(0, Ordering::Relaxed))
-    }
-
-    fn pause(&self) -> Pause<'_> {
-        self.since.store(now(), Ordering::Relaxed);
-        Pause(self)
-    }
-
-    /// All waits so far, the present one included.
-    pub(super) fn waited(&self) -> Duration {
-        let present = match self.since.load(Ordering::Relaxed) {
-            0 => 0,
-            since => now().saturating_sub(since),
-        };
-        Duration::from_nanos(self.waited.load(Ordering::Relaxed) + present)
-    }
-}
-
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        let since = self.0.since.swap(0, Ordering::Relaxed);
-        self.0.waited.fetch_add(now().saturating_sub(since), Ordering::Relaxed);
-    }
-}
-
 /// How many log lines of one exchange pass: a plugin that logs per chunk must not fill the disk.
 #[derive(Debug)]
 pub(super) struct LogBudget {
     lines: u32,
-    refilled: Instant,
+    /// None before the first line.
+    refilled: Option<Instant>,
     dropped: u64,
 }
 
@@ -347,11 +258,12 @@ impl LogBudget {
 
     /// Whether a line may pass now; if so, how many did not before it.
     pub(super) fn admit(&mut self, now: Instant) -> Option<u64> {
-        let gained = now.saturating_duration_since(self.refilled).as_nanos() / Self::REFILL.as_nanos();
+        let refilled = *self.refilled.get_or_insert(now);
+        let gained = now.saturating_duration_since(refilled).as_nanos() / Self::REFILL.as_nanos();
         if gained > 0 {
             let lines = u128::from(self.lines) + gained;
             self.lines = u32::try_from(lines).unwrap_or(u32::MAX).min(Self::BURST);
-            self.refilled = now;
+            self.refilled = Some(now);
         }
         if self.lines == 0 {
             self.dropped += 1;
@@ -364,7 +276,7 @@ impl LogBudget {
 
 impl Default for LogBudget {
     fn default() -> Self {
-        Self { lines: Self::BURST, refilled: Instant::now(), dropped: 0 }
+        Self { lines: Self::BURST, refilled: None, dropped: 0 }
     }
 }
 
@@ -385,18 +297,5 @@ mod tests {
         assert_eq!(budget.admit(later), Some(2));
         assert_eq!(budget.admit(later), Some(0));
         assert_eq!(budget.admit(later), None);
-    }
-
-    #[test]
-    fn the_meter_counts_waits_only() {
-        let meter = Meter::default();
-        assert_eq!(meter.waited(), Duration::ZERO);
-        let pause = meter.pause();
-        std::thread::sleep(Duration::from_millis(2));
-        assert!(meter.waited() >= Duration::from_millis(2));
-        drop(pause);
-        let waited = meter.waited();
-        std::thread::sleep(Duration::from_millis(2));
-        assert_eq!(meter.waited(), waited);
     }
 }

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::failure::Failure;
 use super::limits::{Limit, Limits};
+use super::meter::Meter;
 use super::tape::Tape;
 
 /// The number of an exchange, in logs and in the response: unique in one run of the host, and most
@@ -20,7 +23,15 @@ pub struct ExchangeId(pub u64);
 
 impl fmt::Display for ExchangeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
+    }
+}
+
+impl ExchangeId {
+    /// The number as it is shown: hexadecimal digits.
+    #[must_use]
+    pub fn digits(self) -> [u8; 16] {
+        std::array::from_fn(|place| b"0123456789abcdef"[(self.0 >> (60 - 4 * place)) as usize & 15])
     }
 }
 
@@ -124,6 +135,8 @@ pub struct Usage {
     /// Nanoseconds from the end of the request head to the first byte of the response that the
     /// system took; 0 before. Only the last stage's.
     pub first_byte: Count,
+    /// The times of the present call.
+    pub(super) meter: Meter,
     waiting: AtomicU8,
     limits: Limits,
     tape: OnceLock<Arc<Tape>>,
@@ -143,6 +156,7 @@ impl Usage {
             calls: CallTimes::default(),
             started_in: Count::default(),
             first_byte: Count::default(),
+            meter: Meter::default(),
             waiting: AtomicU8::new(Waiting::Plugin as u8),
             limits: *limits,
             tape: OnceLock::new(),
@@ -229,7 +243,7 @@ pub struct Account {
     /// The exchange.
     pub id: ExchangeId,
     /// One per stage, in order.
-    pub stages: Box<[Usage]>,
+    pub stages: SmallVec<[Usage; 1]>,
     memory: Count,
     memory_limit: usize,
     /// Nanoseconds; counted only where there is a limit.

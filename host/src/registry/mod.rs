@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use smallvec::SmallVec;
 
 use crate::http::method::MethodSet;
 use crate::metrics::Totals;
@@ -38,6 +39,9 @@ pub struct Served {
     pub file: PathBuf,
     pub loaded_at: SystemTime,
 }
+
+/// The plugins of a route, in order: one, most often.
+pub type Stages = SmallVec<[Arc<Served>; 1]>;
 
 /// Why something in the folder is not served as it stands there, and since when.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -115,11 +119,11 @@ impl Generation {
     /// # Errors
     ///
     /// See [`NoRoute`].
-    pub fn resolve(&self, route: &str) -> Result<Vec<Arc<Served>>, NoRoute> {
+    pub fn resolve(&self, route: &str) -> Result<Stages, NoRoute> {
         if route.split('+').count() > MAX_STAGES {
             return Err(NoRoute::TooLong);
         }
-        let mut stages = Vec::with_capacity(1);
+        let mut stages = Stages::new();
         for name in route.split('+') {
             if let Some(served) = self.plugins.get(name) {
                 stages.push(Arc::clone(served));
@@ -176,7 +180,7 @@ impl Registry {
     /// # Errors
     ///
     /// See [`NoRoute`].
-    pub fn resolve(&self, route: &str) -> Result<Vec<Arc<Served>>, NoRoute> {
+    pub fn resolve(&self, route: &str) -> Result<Stages, NoRoute> {
         self.current.load().resolve(route)
     }
 

@@ -76,10 +76,10 @@ impl Connection {
     }
 
     /// Serves until the connection ends.
-    pub(super) async fn run(mut self, service: &Service) {
+    pub(super) async fn run(&mut self, service: &Service) {
         let after = match service {
             Service::Http => self.serve_requests().await,
-            Service::Raw(route) => raw::exchange(&mut self, route).await,
+            Service::Raw(route) => raw::exchange(self, route).await,
         };
         match after {
             After::Linger => self.linger().await,
@@ -177,7 +177,7 @@ impl Connection {
 
     /// A lingering close (RFC 9112 section 9.6): the sending side ends, and what the client still
     /// sends is read and dropped, so that no reset eats what it has not read yet.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         let (inbound, outbound) = (&mut self.inbound, &mut self.outbound);
         let flushed = poll_fn(|context| {
             let flushed = outbound.poll_flush(context);
@@ -233,7 +233,7 @@ impl Connection {
     }
 
     /// Ends with RST, but not before all has left: it would throw away what the system still holds.
-    async fn deliver(mut self) {
+    async fn deliver(&mut self) {
         let end = Instant::now() + self.shared.options.write_timeout;
         let mut pause = FIRST_LOOK;
         while !self.inbound.wire().has_sent() && Instant::now() < end {
@@ -245,7 +245,7 @@ impl Connection {
     }
 
     /// Closes without waiting for anybody.
-    async fn close(self) {
+    async fn close(&mut self) {
         poll_fn(|context| {
             // Where the end has to be said in bytes, they leave now or never.
             let _ = self.outbound.poll_shutdown(context);

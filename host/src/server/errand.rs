@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use smallvec::SmallVec;
 use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
@@ -21,7 +22,7 @@ use crate::http::head::{Method, RequestHead, Version};
 use crate::http::upgrade::Protocol;
 use crate::metrics::{Origin, Ticket, Way};
 use crate::plugin::{Account, Failure, Tally};
-use crate::registry::Served;
+use crate::registry::{Served, Stages};
 use crate::websocket::handshake::Handshake;
 
 /// After an early finish, so much of the body may still come before the connection is given up …
@@ -32,7 +33,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// What is to be run, and how it is answered.
 pub(super) struct Errand {
-    pub(super) stages: Vec<Arc<Served>>,
+    pub(super) stages: Stages,
     pub(super) way: Way,
     /// The request's head, where there is one.
     pub(super) head: Option<Arc<RequestHead>>,
@@ -104,10 +105,10 @@ pub(super) async fn run(connection: &mut Connection, errand: Errand) -> Left {
     }
     let stage = |served: &Arc<Served>| {
         let plugin = Arc::clone(&served.plugin);
-        let request = Arc::new(RequestView::new(&ticket.open().origin, plugin.name()));
+        let request = Arc::new(RequestView::new(&ticket.open().origin, &plugin));
         Stage { plugin, request }
     };
-    let driven: Vec<Stage> = stages.iter().map(stage).collect();
+    let driven: SmallVec<[Stage; 1]> = stages.iter().map(stage).collect();
     let outcome = if connection.talk.is_some() {
         Box::pin(websocket::duplex(connection, account, &driven)).await
     } else {

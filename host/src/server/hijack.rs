@@ -15,7 +15,7 @@ use crate::http::head::{ALLOW, Method, RequestHead};
 use crate::http::method::MethodSet;
 use crate::http::upgrade::Protocol;
 use crate::metrics::Way;
-use crate::registry::{NoRoute, Registry, Served};
+use crate::registry::{NoRoute, Registry, Stages};
 use crate::websocket::handshake::{self, Handshake};
 
 /// Runs the exchange of one request.
@@ -67,12 +67,7 @@ fn describe(connection: &Connection, manner: Manner) -> After {
 }
 
 /// How the exchange is to be run.
-fn errand(
-    connection: &mut Connection,
-    head: RequestHead,
-    manner: Manner,
-    stages: Vec<Arc<Served>>,
-) -> Errand {
+fn errand(connection: &mut Connection, head: RequestHead, manner: Manner, stages: Stages) -> Errand {
     let way = match manner.upgrade {
         Some(Protocol::Raw) => {
             connection.inbound.expect_rest();
@@ -117,7 +112,7 @@ impl From<Refusal> for Refused {
 }
 
 /// The stages of a request's route, if it may go there.
-fn admit(registry: &Registry, head: &RequestHead, framing: Framing) -> Result<Vec<Arc<Served>>, Refused> {
+fn admit(registry: &Registry, head: &RequestHead, framing: Framing) -> Result<Stages, Refused> {
     let stages = resolve(registry, head.first_segment())?;
     let allowed = stages.iter().fold(MethodSet::ALL, |set, stage| set.and(stage.methods));
     if !allowed.has(head.method()) {
@@ -134,7 +129,7 @@ fn admit(registry: &Registry, head: &RequestHead, framing: Framing) -> Result<Ve
 }
 
 /// The stages of a route.
-pub(super) fn resolve(registry: &Registry, route: &str) -> Result<Vec<Arc<Served>>, Refusal> {
+pub(super) fn resolve(registry: &Registry, route: &str) -> Result<Stages, Refusal> {
     registry.resolve(route).map_err(|error| match error {
         NoRoute::Unknown => Refusal::new(404, "no plugin has this name"),
         NoRoute::TooLong => Refusal::bad_request("too many plugins in a row (at most 8)"),

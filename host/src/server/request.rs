@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use crate::http::head::RequestHead;
 use crate::metrics::{Origin, Peer};
-use crate::plugin::Request;
+use crate::plugin::{Plugin, Request};
 
 /// A request as plugins see it; on a raw connection there is none, but the client and the plugin's
 /// name are known.
 pub(super) struct RequestView {
     head: Option<Arc<RequestHead>>,
     peer: Peer,
-    plugin: Box<str>,
+    plugin: Arc<Plugin>,
 }
 
 impl RequestView {
-    pub(super) fn new(origin: &Origin, plugin: &str) -> Self {
-        Self { head: origin.head.clone(), peer: origin.peer, plugin: plugin.into() }
+    pub(super) fn new(origin: &Origin, plugin: &Arc<Plugin>) -> Self {
+        Self { head: origin.head.clone(), peer: origin.peer, plugin: Arc::clone(plugin) }
     }
 }
 
@@ -47,7 +47,7 @@ impl RequestView {
         let name = name.to_ascii_lowercase();
         match name.as_slice() {
             b"peer" => return Some(Cow::Owned(self.peer.to_string().into_bytes())),
-            b"plugin" => return Some(Cow::Borrowed(self.plugin.as_bytes())),
+            b"plugin" => return Some(Cow::Borrowed(self.plugin.name().as_bytes())),
             _ => {}
         }
         let head = self.head.as_ref()?;
