@@ -21,6 +21,10 @@ help: ## This list
 build: ## Build the wasmplex command (about five minutes the first time, on two quiet cores)
 	$(CARGO) build --release --locked --jobs $(JOBS) --package wasmplex
 
+.PHONY: dist
+dist: ## Build what operators run: target/dist/wasmplex, optimized as a whole (ten minutes and more)
+	$(CARGO) build --profile dist --locked --jobs $(JOBS) --package wasmplex
+
 .PHONY: run
 run: build ## Build, then serve the samples on 127.0.0.1:8080
 	@scripts/plugins.sh rot13
@@ -74,7 +78,12 @@ ARGS ?=
 
 .PHONY: bench
 bench: build ## Measure against native code, Go and Node, into docs/performance.md (seven minutes)
-	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex -- --write $(CURDIR)/docs/performance.md $(ARGS)
+	$(CARGO) bench --locked --jobs $(JOBS) --bench duplex -- --write $(CURDIR)/docs/performance.md \
+		$(patsubst %,--also $(CURDIR)/%,$(wildcard target/dist/wasmplex)) $(ARGS)
+
+.PHONY: bench-micro
+bench-micro: ## Measure the pieces: a head, a body's framing, an instance, a call (a minute)
+	$(CARGO) bench --locked --jobs $(JOBS) --bench micro -- $(ARGS)
 
 .PHONY: bench-attack
 bench-attack: build ## Measure how long honest clients wait with attackers beside them (two minutes)

@@ -141,7 +141,7 @@ impl Args {
     fn contenders(&self, peers: &mut Vec<Contender>) -> anyhow::Result<Vec<Contender>> {
         let mut contenders = vec![Contender::native()?, Contender::wasmplex()?];
         for program in &self.also {
-            let stem = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let stem = stem(program);
             let is_taken = |name: &String| contenders.iter().any(|contender| contender.name() == name);
             let numbered = (2..).map(|number| format!("{stem}-{number}"));
             let name = [stem.clone()].into_iter().chain(numbered).find(|name| !is_taken(name));
@@ -172,5 +172,14 @@ impl Args {
             return Ok(());
         }
         report::write(file, page)
+    }
+}
+
+/// What to call a build: by its file's name, or where that says nothing, by its folder's: `dist`.
+fn stem(program: &Path) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match (name(program), program.parent().map(name)) {
+        (file, Some(folder)) if file == "wasmplex" && !folder.is_empty() => folder,
+        (file, _) => file,
     }
 }
