@@ -172,11 +172,10 @@ pub async fn drive(
     if let Some(tape) = wiring.tally.usage().tape() {
         tape.open(source.has_body(), wiring.inherited.as_ref());
     }
-    // In a block of its own, so that an exchange does not keep room for what starts its instance.
-    let started = {
-        let start = pin!(Instance::start(plugin, wiring));
-        supervise(start, source, outlet).await
-    };
+    // Not in the exchange's own future: it needs as much room as all that follows, and for a moment only.
+    let mut start = Box::pin(Instance::start(plugin, wiring));
+    let started = supervise(start.as_mut(), source, outlet).await;
+    drop(start);
     let mut instance = started.map_err(|stopped| stopped.into_broken(500))?;
     match run(&mut instance, source, outlet).await {
         Ok(Then::End(finished)) => Ok(finished),
