@@ -98,18 +98,23 @@ fn each_limit_ends_what_it_is_for() {
     }
 }
 
+/// A client whose first chunk has the plugin follow `script`, which says that it does.
+fn sets_off(server: &Server, script: &Script) -> Client {
+    let mut client = server.connect();
+    client.send(request("POST", &script.target(), &[CHUNKED]));
+    client.send_chunk("a chunk");
+    client.head();
+    client.expect("chunk;");
+    client
+}
+
 #[test]
 fn loops_on_every_core_leave_room_for_others() {
     let mine = Mine::with(&["scripted", "rot13"], FAR_LIMITS);
     let script = Script::new().chunk(say(Act::Loop));
     let mut loops = Vec::new();
     for _ in 0..8 {
-        let mut client = mine.server.connect();
-        client.send(request("POST", &script.target(), &[CHUNKED]));
-        client.send_chunk("a chunk");
-        client.head();
-        client.expect("chunk;");
-        loops.push(client);
+        loops.push(sets_off(&mine.server, &script));
         mine.canary.sings(5);
     }
     mine.canary.sings(20);
@@ -123,22 +128,17 @@ fn loops_on_every_core_leave_room_for_others() {
 fn who_computes_is_served_by_threads_that_stand_back() {
     let mut server = Server::with(&["scripted", "rot13"], FAR_LIMITS);
     let script = Script::new().chunk(say(Act::Loop));
-    let loops: Vec<Client> = (0..4)
-        .map(|_| {
-            let mut client = server.connect();
-            client.send(request("POST", &script.target(), &[CHUNKED]));
-            client.send_chunk("a chunk");
-            client.head();
-            client.expect("chunk;");
-            client
-        })
-        .collect();
-    eventually("them to have moved", || (cpu_ticks(&mut server, "patient") > 10).then_some(()));
-    let patient = cpu_ticks(&mut server, "patient");
-    let others = cpu_ticks(&mut server, "");
-    eventually("them to compute there", || (cpu_ticks(&mut server, "patient") > patient + 50).then_some(()));
-    let others = cpu_ticks(&mut server, "") - others;
-    let patient = cpu_ticks(&mut server, "patient") - patient;
+    let loops: Vec<Client> = (0..4).map(|_| sets_off(&server, &script)).collect();
+    eventually("them to have moved", || {
+        (server.process().cpu_ticks_of_threads("patient") > 10).then_some(())
+    });
+    let patient = server.process().cpu_ticks_of_threads("patient");
+    let others = server.process().cpu_ticks_of_threads("");
+    eventually("them to compute there", || {
+        (server.process().cpu_ticks_of_threads("patient") > patient + 50).then_some(())
+    });
+    let others = server.process().cpu_ticks_of_threads("") - others;
+    let patient = server.process().cpu_ticks_of_threads("patient") - patient;
     assert!(others - patient < patient / 2, "{patient} of {others} ticks");
     server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
     drop(loops);
@@ -162,26 +162,10 @@ fn who_has_much_memory_is_served_by_threads_that_stand_back() {
     let mut server = Server::serve(folder, FAR_LIMITS);
     eventually("them to have filled much there", || {
         server.get("/fill").is_clean(200, "...");
-        (cpu_ticks(&mut server, "patient") > 10).then_some(())
+        (server.process().cpu_ticks_of_threads("patient") > 10).then_some(())
     });
     server.post("/rot13", b"Hello").is_clean(200, "Uryyb");
     server.settle();
-}
-
-/// What the server's threads with this in their names have used of the processors, in ticks of 10 ms.
-fn cpu_ticks(server: &mut Server, name: &str) -> u64 {
-    let tasks = format!("/proc/{}/task", server.process().id());
-    let mut sum = 0;
-    for task in std::fs::read_dir(tasks).expect("read the server's threads") {
-        // A thread may end meanwhile.
-        let Ok(stat) = std::fs::read_to_string(task.expect("a thread").path().join("stat")) else { continue };
-        let (start, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
-        if start.contains(name) {
-            let ticks = fields.split(' ').skip(11).take(2);
-            sum += ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum::<u64>();
-        }
-    }
-    sum
 }
 
 fn in_on_open(mine: &Mine) {

@@ -83,10 +83,28 @@ impl Process {
     pub fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
         let stat = stat.expect("read the child's stat");
-        let (_, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
-        let ticks = fields.split(' ').skip(11).take(2);
-        ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+        name_and_ticks(&stat).1
     }
+
+    /// The same of the threads with this in their names.
+    pub fn cpu_ticks_of_threads(&self, name: &str) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("read the child's threads");
+        // A thread may end meanwhile.
+        let stats =
+            tasks.filter_map(|task| fs::read_to_string(task.expect("a thread").path().join("stat")).ok());
+        let ticks = stats.map(|stat| {
+            let (start, ticks) = name_and_ticks(&stat);
+            if start.contains(name) { ticks } else { 0 }
+        });
+        ticks.sum()
+    }
+}
+
+/// Out of a `stat` file (proc(5)): what ends with the name, and user and system time together.
+fn name_and_ticks(stat: &str) -> (&str, u64) {
+    let (name, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
+    let ticks = fields.split(' ').skip(11).take(2);
+    (name, ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum())
 }
 
 impl Drop for Process {
