@@ -36,8 +36,9 @@ mod steps;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::Parser;
+use wasmplex::cli::descriptors;
 
 use contender::Contender;
 use peers::Peers;
@@ -99,7 +100,8 @@ fn main() -> anyhow::Result<()> {
         eprintln!("nothing is measured in tests: use `cargo bench --bench duplex`");
         return Ok(());
     }
-    server::raise_descriptor_limit()?;
+    // Every connection is a descriptor, on both sides; children inherit the limit.
+    descriptors::raise_limit().context("cannot raise the limit on open files")?;
     match args.attack {
         true => attack::run(&args.plan()),
         false => args.measure(),

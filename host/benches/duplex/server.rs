@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 
 use crate::folder::Folder;
 
@@ -122,19 +122,12 @@ impl Cpu {
 }
 
 /// User and system time out of /proc/PID/stat, in nanoseconds but only as exact as 10 ms.
-fn coarse_cpu(stat: &str) -> anyhow::Result<u64> {
+pub(crate) fn coarse_cpu(stat: &str) -> anyhow::Result<u64> {
     const TICK: u64 = 10_000_000;
     // The name before the bracket may contain blanks; user and system time are fields 14 and 15.
     let fields = stat.rsplit_once(") ").context("odd stat")?.1.split_whitespace();
     let ticks = fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(ticks * TICK)
-}
-
-/// Every connection is a descriptor, on both sides; children inherit the limit.
-pub(crate) fn raise_descriptor_limit() -> anyhow::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).context("cannot raise the limit on open files")
 }
 
 /// How many descriptors a process may have here.

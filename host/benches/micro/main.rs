@@ -13,10 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use wasmplex::http::decode::BodyDecoder;
 use wasmplex::http::framing::{self, Framing};
 use wasmplex::http::head;
-use wasmplex::plugin::{
-    Account, Code, Engine, EngineOptions, ExchangeId, Instance, NoRequest, Outlet, OutletError, Plugin,
-    Response, Settings, Tally, Wiring,
-};
+use wasmplex::plugin::{Code, Engine, EngineOptions, Instance, Nowhere, Plugin, Settings, Wiring};
 
 /// What curl sends.
 const SHORT_HEAD: &[u8] = b"POST /rot13 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: curl/8.5.0\r\n\
@@ -34,27 +31,6 @@ const BROWSER_HEAD: &[u8] = b"POST /rot13 HTTP/1.1\r\nHost: example.org\r\nConne
 
 /// The most bytes that a plugin is handed at once.
 const CHUNK: usize = 64 * 1024;
-
-/// Takes what is emitted and keeps nothing of it.
-struct Nowhere;
-
-impl Outlet for Nowhere {
-    fn begin(&mut self, _response: &Response) -> Result<(), OutletError> {
-        Ok(())
-    }
-
-    fn offer(&mut self, bytes: &[u8]) -> Result<usize, OutletError> {
-        Ok(bytes.len())
-    }
-
-    fn poll_flush(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), OutletError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn accepts_field(&self, _name: &[u8], _value: &[u8]) -> bool {
-        true
-    }
-}
 
 /// The output of a future that waits for nothing, but gives way when a tick finds it.
 fn at_once<F: Future>(future: F) -> F::Output {
@@ -110,14 +86,7 @@ fn rot13() -> (Engine, Arc<Plugin>) {
 }
 
 fn start(plugin: &Arc<Plugin>) -> Instance {
-    let account = Account::open(ExchangeId(1), std::iter::once(plugin.limits()));
-    let wiring = Wiring {
-        tally: Tally::of(&account, 0),
-        outlet: Box::new(Nowhere),
-        request: Arc::new(NoRequest(plugin.name().into())),
-        inherited: None,
-    };
-    at_once(Instance::start(plugin, wiring)).expect("good")
+    at_once(Instance::start(plugin, Wiring::alone(plugin, Box::new(Nowhere)))).expect("good")
 }
 
 fn call(instance: &mut Instance, bytes: &[u8]) {

@@ -12,7 +12,7 @@ const SPARE: usize = 1024;
 /// # Errors
 ///
 /// The system's, where it refuses; the limit stays.
-pub(super) fn raise_limit() -> std::io::Result<()> {
+pub fn raise_limit() -> std::io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     Ok(setrlimit(Resource::Nofile, limit)?)
@@ -24,7 +24,7 @@ pub(super) fn raise_limit() -> std::io::Result<()> {
 /// In a process with threads the kernel waits for an RCU grace period whenever it has to make the table
 /// larger (`expand_fdtable`), and on busy processors, which is when connections come in numbers, that was up
 /// to a second for the thread that accepts them.
-pub(super) fn reserve(connections: usize) {
+pub fn reserve(connections: usize) {
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let wanted = i32::try_from(connections.saturating_add(SPARE)).unwrap_or(i32::MAX);
     let highest = i32::try_from(most).unwrap_or(i32::MAX).saturating_sub(1).min(wanted);

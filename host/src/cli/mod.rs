@@ -2,7 +2,7 @@
 
 mod build;
 mod capsules;
-mod descriptors;
+pub mod descriptors;
 mod dev;
 mod inspect;
 mod limits;

@@ -13,8 +13,8 @@ use super::component::Component;
 use super::core_module::CoreModule;
 use super::failure::CallError;
 use super::module::Plugin;
-use super::outlet::{Outlet, Request, Response};
-use super::usage::Tally;
+use super::outlet::{NoRequest, Outlet, Request, Response};
+use super::usage::{Account, ExchangeId, Tally};
 use crate::copy::append;
 
 /// What an instance is connected to.
@@ -27,6 +27,16 @@ pub struct Wiring {
     pub request: Arc<dyn Request>,
     /// The response head so far, where a stage before this one has shaped it.
     pub inherited: Option<Response>,
+}
+
+impl Wiring {
+    /// For an instance that runs by itself, without an exchange of the host's around it.
+    #[must_use]
+    pub fn alone(plugin: &Plugin, outlet: Box<dyn Outlet>) -> Self {
+        let account = Account::open(ExchangeId(0), std::iter::once(plugin.limits()));
+        let request = Arc::new(NoRequest(plugin.name().into()));
+        Self { tally: Tally::of(&account, 0), outlet, request, inherited: None }
+    }
 }
 
 /// A live instance. Dropping it, even in the middle of a call, gives everything back.

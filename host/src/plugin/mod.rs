@@ -64,7 +64,7 @@ pub use instance::{Instance, Wiring};
 pub use limits::{Limit, Limits, MAX_STAGES};
 pub use module::{Plugin, Settings};
 pub use outlet::{NoRequest, Outlet, OutletError, Request, Response};
-pub use probe::probe;
+pub use probe::{Nowhere, probe};
 pub use tape::{Entry, Full, Happening, Recorder, Recording, Tape};
 pub use ticker::{TICK, Ticker, take_large, ticks_of_this_thread};
 pub use usage::{Account, CallTimes, Count, ExchangeId, TIME_BUCKETS, Tally, Usage, Waiting, time_bucket};

@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 use super::failure::CallError;
 use super::instance::{Instance, Wiring};
 use super::module::Plugin;
-use super::outlet::{NoRequest, Outlet, OutletError, Response};
-use super::usage::{Account, ExchangeId, Tally};
+use super::outlet::{Outlet, OutletError, Response};
 
-/// An outlet that nobody listens to.
-struct Nowhere;
+/// An outlet that nobody listens to: what is emitted is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Nowhere;
 
 impl Outlet for Nowhere {
     fn begin(&mut self, _response: &Response) -> Result<(), OutletError> {
@@ -37,14 +37,7 @@ impl Outlet for Nowhere {
 ///
 /// The reason, in a line.
 pub async fn probe(plugin: &Arc<Plugin>) -> Result<(), String> {
-    let account = Account::open(ExchangeId(0), std::iter::once(plugin.limits()));
-    let wiring = Wiring {
-        tally: Tally::of(&account, 0),
-        outlet: Box::new(Nowhere),
-        request: Arc::new(NoRequest(plugin.name().into())),
-        inherited: None,
-    };
-    match Instance::start(plugin, wiring).await {
+    match Instance::start(plugin, Wiring::alone(plugin, Box::new(Nowhere))).await {
         Ok(_) => Ok(()),
         Err(CallError::Failed(failure)) => Err(format!("an instance of it fails: {failure}")),
         Err(CallError::Gone) => Err("an instance of it ends at once".to_owned()),

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::{
-    Account, CallError, Code, Engine, EngineOptions, ExchangeId, Grants, Instance, Limits, NoRequest, Outlet,
-    OutletError, Plugin, Response, Settings, Tally, Wiring,
+    CallError, Code, Engine, EngineOptions, Grants, Instance, Limits, Outlet, OutletError, Plugin, Response,
+    Settings, Wiring,
 };
 
 /// A path of its own for each test, removed at its end.
@@ -62,14 +62,8 @@ pub(super) fn open(text: &str, grants: Grants) -> Result<Vec<u8>, CallError> {
     let code = Code::load(&engine, text.as_bytes(), None).unwrap();
     let settings = Settings { limits, grants, ..Settings::default() };
     let plugin = Plugin::new(&engine, "unit", code, settings).unwrap();
-    let account = Account::open(ExchangeId(1), std::iter::once(plugin.limits()));
     let output = Output::default();
-    let wiring = Wiring {
-        tally: Tally::of(&account, 0),
-        outlet: Box::new(output.clone()),
-        request: Arc::new(NoRequest(plugin.name().into())),
-        inherited: None,
-    };
+    let wiring = Wiring::alone(&plugin, Box::new(output.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
         let mut instance = Instance::start(&plugin, wiring).await?;

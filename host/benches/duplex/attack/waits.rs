@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::figures::{at, median};
+use crate::server::coarse_cpu;
 
 /// Parts of the processors in a phase: 1 is one processor.
 pub(super) struct Usage {
@@ -89,9 +88,5 @@ fn split(phases: &[Phase], values: &[f64]) -> (Vec<f64>, Vec<f64>) {
 
 /// Processor time of this process so far, in nanoseconds.
 pub(super) fn own_cpu() -> anyhow::Result<f64> {
-    const TICK: f64 = 1e7;
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(") ").context("odd stat")?.1.split_whitespace();
-    let ticks: Result<Vec<f64>, _> = fields.skip(11).take(2).map(str::parse).collect();
-    Ok(ticks?.iter().sum::<f64>() * TICK)
+    Ok(coarse_cpu(&fs::read_to_string("/proc/self/stat")?)? as f64)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::results::{Column, Results, Row, number};
+use super::results::{Column, Results, Row};
 use crate::load::Measurement;
 
 const BEGIN: &str = "<!-- bench:begin -->\n";
@@ -89,9 +89,8 @@ fn ours(columns: &[Column]) -> usize {
 }
 
 fn line(row: &Row, columns: &[Column]) -> String {
-    let median = |column| row.median(column).map_or_else(|| "-".to_owned(), number);
     let cell = |(index, column): (usize, &Column)| {
-        let median = median(index);
+        let median = row.shown(index);
         match (row.ratios(index, 0), column.is_ours) {
             (Some(ratios), true) => format!("{median} | {:.2} {}", ratios.median, ratios.range()),
             (None, true) => format!("{median} | -"),
@@ -100,7 +99,7 @@ fn line(row: &Row, columns: &[Column]) -> String {
         }
     };
     let cells: Vec<String> = columns.iter().enumerate().skip(1).map(cell).collect();
-    table_line(&[&row.measurement, row.figure, &median(0)], &cells)
+    table_line(&[&row.measurement, row.figure, &row.shown(0)], &cells)
 }
 
 fn table_line(first: &[&str], rest: &[String]) -> String {

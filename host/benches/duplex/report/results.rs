@@ -123,6 +123,11 @@ impl Row {
         (!values.is_empty()).then(|| median(values))
     }
 
+    /// The median as it stands in a table.
+    pub(super) fn shown(&self, column: usize) -> String {
+        self.median(column).map_or_else(|| "-".to_owned(), number)
+    }
+
     /// A contender's values over those of another, round by round, since what disturbs a round disturbs all
     /// of it.
     pub(crate) fn ratios(&self, column: usize, base: usize) -> Option<Spread> {

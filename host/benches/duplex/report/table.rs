@@ -1,6 +1,6 @@
 //! The table for a terminal.
 
-use super::results::{Column, Results, Row, number};
+use super::results::{Column, Results, Row};
 use crate::load::Measurement;
 
 /// Prints medians, and what they must reach.
@@ -42,12 +42,11 @@ fn head(column: &Column) -> String {
 }
 
 pub(super) fn line(row: &Row, columns: &[Column]) -> String {
-    let median = |column| row.median(column).map_or_else(|| "-".to_owned(), number);
-    let mut line = format!("{:<35}{:<24}{:>10}", row.measurement, row.figure, median(0));
+    let mut line = format!("{:<35}{:<24}{:>10}", row.measurement, row.figure, row.shown(0));
     for (index, column) in columns.iter().enumerate().skip(1) {
         let ratios = row.ratios(index, 0);
         let ratio = ratios.as_ref().map_or_else(|| "-".to_owned(), |ratios| format!("{:.2}", ratios.median));
-        line += &format!("{:>11} {ratio:>5}", median(index));
+        line += &format!("{:>11} {ratio:>5}", row.shown(index));
         if column.is_ours {
             line += &format!(" {:<15}", ratios.map(|ratios| ratios.range()).unwrap_or_default());
         }
