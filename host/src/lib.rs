@@ -22,6 +22,7 @@
 //! stable interface.
 
 pub mod admin;
+mod background;
 pub mod capsule;
 pub mod cli;
 pub mod config;

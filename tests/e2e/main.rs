@@ -49,6 +49,7 @@ mod manifest_limits;
 mod manifests;
 mod memory;
 mod metrics;
+mod niceness;
 mod patience;
 mod pieces;
 mod pipes;

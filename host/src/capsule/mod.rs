@@ -31,6 +31,7 @@ use form::Event;
 use rate::Rates;
 use store::Store;
 
+use crate::background::stand_back;
 use crate::plugin::{Account, Failure, Recorder, Recording};
 
 /// Capsules that wait to be written. Their memory is still counted; one more is skipped.
@@ -38,9 +39,6 @@ const MAX_WAITING: usize = 16;
 
 /// How soon a queue that is full is looked at again by who waits for its end.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
-
-/// Writing a capsule is less important than serving.
-const NICENESS: i32 = 10;
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -182,7 +180,7 @@ struct Writer {
 
 impl Writer {
     fn run(&self, jobs: &Receiver<Job>) {
-        lower_priority();
+        stand_back("writing capsules counts as much as serving");
         while let Ok(job) = jobs.recv() {
             match job {
                 Job::Write { name, incident, recording } => self.write(&name, &incident, &recording),
@@ -211,13 +209,5 @@ impl Writer {
         if let Err(error) = self.store.evict() {
             tracing::warn!(%folder, %error, "old capsules cannot be removed");
         }
-    }
-}
-
-/// On Linux, this is about the calling thread alone.
-fn lower_priority() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
-        tracing::debug!(%error, "writing capsules counts as much as serving");
     }
 }

@@ -17,6 +17,7 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use super::folder::{Found, Stamp};
 use super::loader::Loader;
 use super::manifest;
+use crate::background::stand_back;
 
 /// After a notice, more are waited for: a plugin and its manifest are often written together.
 const GATHER: Duration = Duration::from_millis(5);
@@ -34,10 +35,6 @@ const SECOND_LOOK: Duration = Duration::from_millis(250);
 /// Files of which it is remembered that they are being written, or are whole. The rest waits for its
 /// silence.
 const MAX_REMEMBERED: usize = 1_024;
-
-/// How much less than the server this thread and those that compile count: other plugins' streams
-/// must not feel a compilation.
-const NICENESS: i32 = 10;
 
 /// How changes are noticed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -193,7 +190,7 @@ struct Wake {
 
 impl Work {
     fn run(&mut self) {
-        lower_priority();
+        stand_back("compiling counts as much as serving");
         match compile_pool() {
             Ok(pool) => self.loader.compile_in(pool),
             Err(error) => tracing::warn!(%error, "no threads of their own for compiling"),
@@ -315,14 +312,6 @@ fn compile_pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(processors.div_ceil(2))
         .thread_name(|index| format!("compile {index}"))
-        .start_handler(|_| lower_priority())
+        .start_handler(|_| stand_back("compiling counts as much as serving"))
         .build()
-}
-
-/// On Linux, this is about the calling thread alone.
-fn lower_priority() {
-    let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
-        tracing::debug!(%error, "compiling counts as much as serving");
-    }
 }

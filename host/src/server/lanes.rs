@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeMetrics};
 
+use crate::background::stand_back;
 use crate::plugin::{TICK, Ticker, take_large, ticks_of_this_thread};
 
 /// How much a plugin may compute at once before it has to be patient: two ticks tell that it is not
@@ -39,11 +40,6 @@ const PART: f64 = 0.25;
 /// ended (by [`PART`]) it is as good as others.
 const REMEMBERED: Duration = Duration::from_millis(250);
 
-/// How far the patient lane stands back where processors are short: it gets a tenth of what others get. With
-/// 5, which is a third, the waits of others were half as long again; with 19, a hundredth, plugins on a busy
-/// machine would meet `time_per_call`.
-const NICENESS: i32 = 10;
-
 /// The two lanes. The patient one's threads end with this value.
 pub(super) struct Lanes {
     quick: Handle,
@@ -63,7 +59,7 @@ impl Lanes {
         let runtime = Builder::new_multi_thread()
             .worker_threads(processors)
             .thread_name("patient")
-            .on_thread_start(stand_back)
+            .on_thread_start(|| stand_back("plugins that compute count as much as others"))
             .enable_all()
             .build()
             .context("no threads for plugins that compute")?;
@@ -121,13 +117,6 @@ impl Watch {
         if self.sleeps.swap(sleeps, Ordering::Relaxed) == sleeps {
             self.lane.spawn(async {});
         }
-    }
-}
-
-fn stand_back() {
-    // On Linux, this is about the calling thread alone.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "plugins that compute count as much as others");
     }
 }
 

@@ -88,15 +88,27 @@ impl Process {
 
     /// The same of the threads with this in their names.
     pub fn cpu_ticks_of_threads(&self, name: &str) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("read the child's threads");
-        // A thread may end meanwhile.
-        let stats =
-            tasks.filter_map(|task| fs::read_to_string(task.expect("a thread").path().join("stat")).ok());
-        let ticks = stats.map(|stat| {
+        let ticks = self.stats_of_threads().map(|stat| {
             let (start, ticks) = name_and_ticks(&stat);
             if start.contains(name) { ticks } else { 0 }
         });
         ticks.sum()
+    }
+
+    /// How far the threads with this in their names stand back: their `nice` values.
+    pub fn niceness_of_threads(&self, name: &str) -> Vec<i32> {
+        let niceness = self.stats_of_threads().filter_map(|stat| {
+            let (start, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
+            let niceness = fields.split(' ').nth(16).and_then(|field| field.parse().ok());
+            start.contains(name).then(|| niceness.expect("a number"))
+        });
+        niceness.collect()
+    }
+
+    fn stats_of_threads(&self) -> impl Iterator<Item = String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).expect("read the child's threads");
+        // A thread may end meanwhile.
+        tasks.filter_map(|task| fs::read_to_string(task.expect("a thread").path().join("stat")).ok())
     }
 }
 
