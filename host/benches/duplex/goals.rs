@@ -1,9 +1,8 @@
 //! What the figures of a measurement must reach, and whether they do.
 
-use crate::contender::WASMPLEX;
-use crate::report::{Results, Row, number};
+use crate::report::{Results, number};
 
-/// A bound on a figure of wasmplex.
+/// A bound on a figure of wasmplex, for each build of it that takes part.
 #[derive(Clone, Copy)]
 pub(crate) struct Goal {
     figure: &'static str,
@@ -20,12 +19,18 @@ enum Bound {
     Held,
 }
 
-/// What became of a goal, in words for a table.
+/// A goal in words for a table, and what became of it.
 pub(crate) struct Verdict {
     pub(crate) figure: &'static str,
     pub(crate) against: &'static str,
     pub(crate) most: String,
-    pub(crate) found: String,
+    /// For each build of wasmplex, in the order of the columns.
+    pub(crate) found: Vec<Found>,
+}
+
+/// What one build reaches.
+pub(crate) struct Found {
+    pub(crate) text: String,
     /// Unknown if what it takes was not measured.
     pub(crate) is_reached: Option<bool>,
 }
@@ -46,35 +51,34 @@ impl Goal {
 
     /// Judges by medians; all rounds' values show in the spread.
     pub(crate) fn judge(&self, measurement: &str, results: &Results) -> Verdict {
-        let column = results.column(WASMPLEX);
-        let row = results.row(measurement, self.figure).zip(column);
-        let of_row =
-            |figure: fn(&Row, usize) -> Option<f64>| row.and_then(|(row, column)| figure(row, column));
-        let verdict = |against, most, found: Option<String>, is_reached| Verdict {
-            figure: if matches!(self.bound, Bound::Held) { "open at once" } else { self.figure },
-            against,
-            most,
-            found: found.unwrap_or_else(|| "-".to_owned()),
-            is_reached,
+        let columns = results.columns().iter().enumerate();
+        let found = columns.filter(|(_, column)| column.is_ours);
+        let found = found.map(|(column, _)| self.found(measurement, results, column)).collect();
+        let (figure, against, most) = match self.bound {
+            Bound::Ratio { to, most } => (self.figure, to, format!("{most:.2} x")),
+            Bound::AtMost(most) => (self.figure, "", number(most)),
+            Bound::Held => ("open at once", "", "held".to_owned()),
         };
-        match self.bound {
+        Verdict { figure, against, most, found }
+    }
+
+    fn found(&self, measurement: &str, results: &Results, column: usize) -> Found {
+        let row = results.row(measurement, self.figure);
+        let median = row.and_then(|row| row.median(column));
+        let (text, is_reached) = match self.bound {
             Bound::Ratio { to, most } => {
                 let base = results.column(to);
-                let spread = row.zip(base).and_then(|((row, column), base)| row.ratios(column, base));
-                let is_reached = spread.as_ref().map(|spread| spread.median <= most);
-                let found = spread.map(|spread| format!("{:.3} {}", spread.median, spread.range()));
-                verdict(to, format!("{most:.2} x"), found, is_reached)
+                let spread = row.zip(base).and_then(|(row, base)| row.ratios(column, base));
+                let text = spread.as_ref().map(|spread| format!("{:.3} {}", spread.median, spread.range()));
+                (text, spread.map(|spread| spread.median <= most))
             }
-            Bound::AtMost(most) => {
-                let median = of_row(Row::median);
-                verdict("", number(most), median.map(number), median.map(|median| median <= most))
-            }
+            Bound::AtMost(most) => (median.map(number), median.map(|median| median <= most)),
             Bound::Held => {
-                let failed = column.is_some_and(|column| results.failed(measurement, column));
-                let is_held = if failed { Some(false) } else { of_row(Row::median).map(|_| true) };
-                let found = is_held.map(|is_held| if is_held { "held" } else { "not held" }.to_owned());
-                verdict("", "held".to_owned(), found, is_held)
+                let failed = results.failed(measurement, column);
+                let is_held = if failed { Some(false) } else { median.map(|_| true) };
+                (is_held.map(|is_held| if is_held { "held" } else { "not held" }.to_owned()), is_held)
             }
-        }
+        };
+        Found { text: text.unwrap_or_else(|| "-".to_owned()), is_reached }
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::results::{Column, Results, Row};
+use crate::goals::Found;
 use crate::load::Measurement;
 
 const BEGIN: &str = "<!-- bench:begin -->\n";
@@ -55,26 +56,25 @@ impl Page<'_> {
 
     fn goals(&self) -> String {
         let mut text = "\n### What it must reach\n\n".to_owned();
-        text += &table_line(&["measurement", "figure", "against", "at most", "found", "reached"], &[]);
-        text += &format!("{}|\n", "| --- ".repeat(6));
+        let builds = self.results.columns().iter().filter(|column| column.is_ours);
+        let builds: Vec<String> = builds.map(|build| format!("{} | reached", build.name)).collect();
+        text += &table_line(&["measurement", "figure", "against", "at most"], &builds);
+        text += &format!("{}|\n", "| --- ".repeat(4 + 2 * builds.len()));
         for measurement in self.measurements {
             for goal in measurement.goals() {
                 let verdict = goal.judge(measurement.name(), self.results);
-                let is_reached =
-                    verdict.is_reached.map_or("-", |is_reached| if is_reached { "yes" } else { "**no**" });
-                let cells = [
-                    measurement.name(),
-                    verdict.figure,
-                    verdict.against,
-                    &verdict.most,
-                    &verdict.found,
-                    is_reached,
-                ];
-                text += &table_line(&cells, &[]);
+                let found: Vec<String> = verdict.found.iter().map(found).collect();
+                let cells = [measurement.name(), verdict.figure, verdict.against, &verdict.most];
+                text += &table_line(&cells, &found);
             }
         }
         text
     }
+}
+
+fn found(found: &Found) -> String {
+    let is_reached = found.is_reached.map_or("-", |is_reached| if is_reached { "yes" } else { "**no**" });
+    format!("{} | {is_reached}", found.text)
 }
 
 fn head(column: &Column) -> String {

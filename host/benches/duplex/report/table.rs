@@ -1,6 +1,7 @@
 //! The table for a terminal.
 
 use super::results::{Column, Results, Row};
+use crate::goals::Found;
 use crate::load::Measurement;
 
 /// Prints medians, and what they must reach.
@@ -12,27 +13,31 @@ pub(super) fn print(results: &Results, measurements: &[Measurement]) {
         println!("{}", line(row, columns));
     }
     println!("\nratio: to {} in the same round; median (lowest to highest)", columns[0].name);
-    println!(
-        "\n{:<35}{:<24}{:<12}{:>8}  {:<24}reached",
-        "what it must reach", "", "against", "at most", "found"
-    );
+    let builds = columns.iter().filter(|column| column.is_ours);
+    let builds: String = builds.map(|build| format!("  {:<24}reached", build.name)).collect();
+    println!("\n{:<35}{:<24}{:<12}{:>8}{builds}", "what it must reach", "", "against", "at most");
     for measurement in measurements {
         for goal in measurement.goals() {
             let verdict = goal.judge(measurement.name(), results);
-            println!(
-                "{:<35}{:<24}{:<12}{:>8}  {:<24}{}",
+            let line = format!(
+                "{:<35}{:<24}{:<12}{:>8}{}",
                 measurement.name(),
                 verdict.figure,
                 verdict.against,
                 verdict.most,
-                verdict.found,
-                verdict.is_reached.map_or("-", |is_reached| if is_reached { "yes" } else { "no" })
+                verdict.found.iter().map(found).collect::<String>()
             );
+            println!("{}", line.trim_end());
         }
     }
     for failure in results.failures() {
         println!("not measured: {failure}");
     }
+}
+
+fn found(found: &Found) -> String {
+    let is_reached = found.is_reached.map_or("-", |is_reached| if is_reached { "yes" } else { "no" });
+    format!("  {:<24}{is_reached:<7}", found.text)
 }
 
 /// A contender's median, its ratio to the first one's and, for those that this is about, its spread.
