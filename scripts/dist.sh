@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 jobs=${JOBS:-2}
 cargo=${CARGO:-cargo}
 target=$(rustc -vV | sed -n 's/^host: //p')
-# Not in target/$target, for everything in there was built without counting.
+export CARGO_TARGET_DIR=$PWD/target
+# Not in there, for everything in it was built without counting.
 counting=$PWD/target/train
 profile=$counting/wasmplex.profdata
 
