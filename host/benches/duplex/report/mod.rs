@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::load::{Measurement, Sample};
 
 pub(crate) use page::{Page, write};
-pub(crate) use results::{Column, Results, Row, number};
+pub(crate) use results::{Column, Results, number};
 
 /// One contender under one load, once.
 pub(crate) struct Run<'a> {
